@@ -1,0 +1,196 @@
+"""Settings: one table, from which the environment, the help texts and the documentation are read.
+
+A setting called `track_rate_limit` is `RYBBIT_TRACK_RATE_LIMIT` everywhere outside. Values come, the
+later winning, from the defaults, `config.py` in the instance folder, the environment, and what
+`create_app` was given. `RYBBIT_X_FILE` names a file that holds the value of `RYBBIT_X`.
+"""
+
+import ipaddress
+import os
+import runpy
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from rybbit import paths
+from rybbit.errors import ConfigurationError
+
+PREFIX = "RYBBIT_"
+MIB = 1024 * 1024
+
+_TRUE = {"1", "true", "yes", "on"}
+_FALSE = {"0", "false", "no", "off", ""}
+
+
+def _setting(default: Any, text: str) -> Any:
+    return field(default=default, metadata={"help": text})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """The settings of one app, checked; `SETTINGS` lists them with their help texts."""
+
+    instance_path: Path = _setting(Path(), "Folder that holds everything the server keeps.")
+    secret_key: str = _setting("", "Signs cookies; made in the instance folder when empty.")
+    sqlalchemy_database_uri: str = _setting("", "Control database; a SQLite file when empty.")
+    track_rate_limit: str = _setting("20/second", "Requests a tracking key may make; empty switches it off.")
+    ratelimit_storage_uri: str = _setting(
+        "rybbit+shared://", "Where limits are counted: this machine, or redis:// for several."
+    )
+    trusted_proxies: tuple[str, ...] = _setting(
+        (), "Addresses or CIDR ranges, comma separated, whose X-Forwarded-For is believed."
+    )
+    geoip_database: str = _setting("", "City database in MaxMind's format; the shipped one when empty.")
+    geoip_account_id: str = _setting("", "MaxMind account, for `rybbit geoip update`.")
+    geoip_license_key: str = _setting("", "MaxMind licence key, for `rybbit geoip update`.")
+    disable_signup: bool = _setting(True, "Whether strangers are kept from making accounts.")
+    base_url: str = _setting("", "Address under which people reach the server, for links.")
+    journal_queue: int = _setting(20_000, "Events a process may keep waiting for the disk; more get 503.")
+    journal_file_bytes: int = _setting(16 * MIB, "Size at which a journal file is closed.")
+    journal_file_seconds: float = _setting(5.0, "Age at which a journal file is closed.")
+    move_bytes: int = _setting(16 * MIB, "Closed journal files of this size together are moved to the store.")
+    move_seconds: float = _setting(30.0, "Closed journal files of this age are moved to the store.")
+    compact_files: int = _setting(64, "Number of small files in the store that starts a compaction.")
+    erase_seconds: float = _setting(3600.0, "Age at which files that the store replaced are removed.")
+    query_memory: str = _setting("512MB", "Memory that the statistics engine of one process may use.")
+    query_threads: int = _setting(0, "Threads of the statistics engine; 0 is one a core.")
+    log_level: str = _setting("INFO", "DEBUG, INFO, WARNING or ERROR.")
+
+    @property
+    def database_uri(self) -> str:
+        """The control database as SQLAlchemy wants it."""
+        return self.sqlalchemy_database_uri or f"sqlite:///{self.instance_path / 'rybbit.db'}"
+
+    @property
+    def geo_database(self) -> Path:
+        """The city database to read: the chosen one, else a downloaded one, else the one that came along."""
+        if self.geoip_database:
+            return Path(self.geoip_database)
+        downloaded = self.downloaded_geo_database
+        return downloaded if downloaded.exists() else paths.geo_database_path()
+
+    @property
+    def downloaded_geo_database(self) -> Path:
+        """Where `rybbit geoip update` puts what it fetched."""
+        return self.instance_path / "geoip" / "city.mmdb"
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One row of the table of settings: its name inside, its default and what it is for."""
+
+    name: str
+    default: Any
+    help: str
+
+    @property
+    def environment_name(self) -> str:
+        """The name of the setting outside: `RYBBIT_` and capitals."""
+        return PREFIX + self.name.upper()
+
+
+SETTINGS = tuple(Setting(row.name, row.default, row.metadata["help"]) for row in fields(Config))
+
+
+def load_config(overrides: Mapping[str, object] | None = None) -> Config:
+    """Read all sources and check every value.
+
+    Args:
+        overrides: values by their outside names, such as `{"RYBBIT_TRACK_RATE_LIMIT": ""}`.
+
+    Raises:
+        ConfigurationError: a name is unknown or a value unfit; the message names the setting.
+    """
+    given: dict[str, object] = dict(overrides or {})
+    folder = Path(str(given.get("RYBBIT_INSTANCE_PATH") or paths.instance_path())).expanduser().resolve()
+    raw = _from_file(folder) | _from_environment(os.environ) | given
+    raw["RYBBIT_INSTANCE_PATH"] = folder
+    known = {setting.environment_name: setting for setting in SETTINGS}
+    unknown = sorted(set(raw) - set(known))
+    if unknown:
+        raise ConfigurationError(f"Unknown setting {unknown[0]}. Known are: {', '.join(sorted(known))}.")
+    values: dict[str, Any] = {known[name].name: _convert(known[name], value) for name, value in raw.items()}
+    config = Config(**values)
+    _check(config)
+    return config
+
+
+def _from_file(folder: Path) -> dict[str, object]:
+    path = folder / "config.py"
+    if not path.is_file():
+        return {}
+    return {name: value for name, value in runpy.run_path(str(path)).items() if name.startswith(PREFIX)}
+
+
+def _from_environment(environ: Mapping[str, str]) -> dict[str, object]:
+    found: dict[str, object] = {}
+    for setting in SETTINGS:
+        name = setting.environment_name
+        if name in environ:
+            found[name] = environ[name]
+        elif environ.get(f"{name}_FILE"):
+            found[name] = _read_secret(f"{name}_FILE", Path(environ[f"{name}_FILE"]))
+    return found
+
+
+def _read_secret(name: str, path: Path) -> str:
+    try:
+        return path.read_text().strip()
+    except OSError as error:
+        raise ConfigurationError(f"{name}: cannot read {path}: {error.strerror}") from error
+
+
+def _convert(setting: Setting, value: Any) -> Any:
+    kind = type(setting.default)
+    try:
+        if kind is bool:
+            return _to_bool(value)
+        if kind is tuple:
+            parts = value.split(",") if isinstance(value, str) else value
+            return tuple(str(part).strip() for part in parts if str(part).strip())
+        return Path(str(value)) if issubclass(kind, Path) else kind(value)
+    except (TypeError, ValueError) as error:
+        raise ConfigurationError(f"{setting.environment_name}: {value!r} is no {kind.__name__}") from error
+
+
+def _to_bool(value: object) -> bool:
+    text = str(value).strip().lower()
+    if text in _TRUE:
+        return True
+    if text in _FALSE:
+        return False
+    raise ValueError(text)
+
+
+def _check(config: Config) -> None:
+    for proxy in config.trusted_proxies:
+        try:
+            ipaddress.ip_network(proxy, strict=False)
+        except ValueError as error:
+            raise ConfigurationError(f"RYBBIT_TRUSTED_PROXIES: {error}") from error
+    positive = ("journal_queue", "journal_file_bytes", "journal_file_seconds", "move_bytes", "compact_files")
+    for name in positive:
+        if getattr(config, name) <= 0:
+            raise ConfigurationError(f"{PREFIX}{name.upper()}: must be above 0")
+    if config.query_threads < 0:
+        raise ConfigurationError("RYBBIT_QUERY_THREADS: must be 0 or more")
+
+
+def read_or_make_secret(path: Path) -> str:
+    """The secret kept in `path`; the first process that asks makes it, and the others read that one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    if not path.exists():
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(secrets.token_hex(32))
+        try:
+            # A link fails when the name exists, so two first processes cannot end up with two secrets.
+            os.link(temporary, path)
+        except FileExistsError:
+            pass
+        finally:
+            temporary.unlink()
+    return path.read_text().strip()
