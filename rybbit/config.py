@@ -53,7 +53,7 @@ class Config:
     move_bytes: int = _setting(16 * MIB, "Closed journal files of this size together are moved to the store.")
     move_seconds: float = _setting(30.0, "Closed journal files of this age are moved to the store.")
     compact_files: int = _setting(64, "Number of small files in the store that starts a compaction.")
-    erase_seconds: float = _setting(3600.0, "Age at which files that the store replaced are removed.")
+    erase_hours: int = _setting(1, "Hours after which files that the store replaced are removed.")
     query_memory: str = _setting("512MB", "Memory that the statistics engine of one process may use.")
     query_threads: int = _setting(0, "Threads of the statistics engine; 0 is one a core.")
     log_level: str = _setting("INFO", "DEBUG, INFO, WARNING or ERROR.")

@@ -1,0 +1,1 @@
+"""Where events live: the journal that takes them in and the stores it feeds."""

@@ -1,0 +1,63 @@
+"""What a store of events can do, in words that hold for every engine."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from rybbit.errors import RybbitError
+
+
+class UnreadableBatch(RybbitError):
+    """A journal file of the batch holds something that is no event; nothing was committed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Which events a query can touch at all, so that a store opens no more than it must.
+
+    Times are milliseconds since 1970, the end exclusive; None means no bound.
+    """
+
+    site_id: int | None = None
+    start_ms: int | None = None
+    end_ms: int | None = None
+
+
+EVERYTHING = Scope()
+
+
+class EventStore(Protocol):
+    """The place where events stay after the journal."""
+
+    def last_batch(self) -> int:
+        """The number of the last batch that is in for good; 0 if there is none."""
+
+    def commit_batch(self, number: int, paths: Sequence[Path]) -> int:
+        """Take the events of journal files in as one batch, exactly once; answers their number.
+
+        A batch whose number is not above `last_batch` is in already, and nothing happens.
+
+        Raises:
+            UnreadableBatch: a line is no event; the caller sorts out which.
+        """
+
+    def query(
+        self, sql: str, parameters: Mapping[str, Any] | None = None, *, scope: Scope = EVERYTHING
+    ) -> list[tuple[Any, ...]]:
+        """Rows of a query over the relation `events`, which holds every acknowledged event once.
+
+        `sql` is lower case and may begin with `with`; values are bound as `$name`.
+        """
+
+    def needs_rewrite(self) -> bool:
+        """Whether small files have piled up, or deleted events wait to be erased."""
+
+    def rewrite(self, *, everything: bool = False) -> None:
+        """Compact, erase what is deleted, remove files that were replaced long enough ago."""
+
+    def describe(self) -> dict[str, Any]:
+        """What an operator wants to know: size, files, version."""
+
+    def close(self) -> None:
+        """Let go of files and memory; the next call opens them again."""

@@ -1,0 +1,35 @@
+"""What the stored events say of ids, sessions and visitors, for making lost state anew."""
+
+from rybbit.store.base import EventStore, Scope
+
+_SPANS = """
+select site_id, user_hash, session_id, epoch_ms(min(timestamp)), epoch_ms(max(timestamp))
+from events
+where timestamp >= make_timestamp_ms($since) and session_id > 0
+group by site_id, user_hash, session_id
+"""
+
+_EVENT_IDS = """
+select site_id, event_id, id from events where id >= $first_id and event_id is not null
+"""
+
+
+class StoredHistory:
+    """Answers from a store."""
+
+    def __init__(self, store: EventStore) -> None:
+        self._store = store
+
+    def last_id(self) -> int:
+        """The greatest id given so far, 0 if none."""
+        return int(self._store.query("select coalesce(max(id), 0) from events")[0][0])
+
+    def spans_since(self, milliseconds: int) -> list[tuple[int, int, int, int, int]]:
+        """Rows of site_id, user_hash, session_id, first, last of sessions with events since then."""
+        rows = self._store.query(_SPANS, {"since": milliseconds}, scope=Scope(start_ms=milliseconds))
+        return [(int(row[0]), int(row[1]), int(row[2]), int(row[3]), int(row[4])) for row in rows]
+
+    def event_ids_since(self, first_id: int) -> list[tuple[int, str, int]]:
+        """Rows of site_id, event_id, id of the events received since then that carry an event_id."""
+        rows = self._store.query(_EVENT_IDS, {"first_id": first_id})
+        return [(int(row[0]), str(row[1]), int(row[2])) for row in rows]

@@ -1,0 +1,247 @@
+"""The default store: a Delta Lake table of Parquet files, written and queried by DuckDB.
+
+The relation `events` is the files of a snapshot and the journal lines that are not in it yet, so that
+an event can be read the moment it is acknowledged.
+"""
+
+import logging
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rybbit.locks import FileLock, register_forkable
+from rybbit.store.base import EVERYTHING, Scope, UnreadableBatch
+from rybbit.store.event import COLUMNS, Kind
+from rybbit.store.journal_files import JournalFolder
+from rybbit.store.lake_rewrite import LakeRewriter
+from rybbit.store.lake_table import LakeTable, Snapshot
+from rybbit.store.tombstones import Tombstones, hidden_condition
+
+if TYPE_CHECKING:
+    import duckdb
+
+logger = logging.getLogger(__name__)
+
+_LOOKS = 50
+_TYPES = {
+    Kind.IDENTIFIER: "bigint",
+    Kind.INTEGER: "integer",
+    Kind.NUMBER: "double",
+    Kind.TEXT: "varchar",
+    Kind.TIME: "bigint",  # milliseconds in the journal, a timestamp from there on
+}
+_JOURNAL_TYPES = "{" + ", ".join(f"{column.name}: '{_TYPES[column.kind]}'" for column in COLUMNS) + "}"
+_SELECTED = ", ".join(
+    f"make_timestamp_ms({column.name}) as {column.name}" if column.kind is Kind.TIME else column.name
+    for column in COLUMNS
+)
+_STRICT_LINES = f"read_json($closed, format = 'newline_delimited', columns = {_JOURNAL_TYPES})"
+_LENIENT_LINES = (
+    f"read_json($open, format = 'newline_delimited', ignore_errors = true, columns = {_JOURNAL_TYPES})"
+)
+_NO_EVENTS = "select " + ", ".join(
+    f"cast(null as {'timestamp' if column.kind is Kind.TIME else _TYPES[column.kind]}) as {column.name}"
+    for column in COLUMNS
+)
+# Abandoned in a forked child: closing a parent's engine there would wait for threads that do not exist.
+_left_to_parent: list[Any] = []
+
+
+class LakeStore:
+    """Events in `folder`, an open table that other tools can read while we run."""
+
+    def __init__(
+        self,
+        folder: Path,
+        journal: JournalFolder,
+        tombstones: Tombstones,
+        *,
+        memory: str,
+        threads: int,
+        compact_files: int,
+        erase_hours: int,
+    ) -> None:
+        self._table = LakeTable(folder)
+        self._journal = journal
+        self._tombstones = tombstones
+        self._settings: dict[str, str | int] = {"memory_limit": memory}
+        if threads:
+            self._settings["threads"] = threads
+        self._rewriter = LakeRewriter(
+            self._table,
+            journal,
+            tombstones,
+            FileLock(folder.with_name(f"{folder.name}.rewrite.lock")),
+            compact_files=compact_files,
+            erase_hours=erase_hours,
+        )
+        self._engine: duckdb.DuckDBPyConnection | None = None
+        self._engine_lock = threading.Lock()
+        register_forkable(self)
+
+    def reset_after_fork(self) -> None:
+        """Open the engine anew in the child."""
+        if self._engine is not None:
+            _left_to_parent.append(self._engine)
+            self._engine = None
+        self._engine_lock = threading.Lock()
+
+    def close(self) -> None:
+        """See `EventStore.close`."""
+        with self._engine_lock:
+            if self._engine is not None:
+                self._engine.close()
+                self._engine = None
+
+    def last_batch(self) -> int:
+        """See `EventStore.last_batch`."""
+        return self._table.snapshot().last_batch
+
+    def commit_batch(self, number: int, paths: Sequence[Path]) -> int:
+        """See `EventStore.commit_batch`."""
+        if number <= self.last_batch():
+            return 0
+        with self._cursor() as cursor:
+            self._load_batch(cursor, paths)
+            hidden = hidden_condition(self._tombstones.all())
+            source = f"select * from batch where not ({hidden}) order by site_id, timestamp, id"
+            files = self._table.write(cursor, source)
+        self._table.commit(files, batch=number)
+        return sum(file.rows for file in files)
+
+    def _load_batch(self, cursor: "duckdb.DuckDBPyConnection", paths: Sequence[Path]) -> None:
+        import duckdb
+
+        try:
+            cursor.execute(
+                f"create or replace temp table batch as select {_SELECTED} from {_STRICT_LINES}",
+                {"closed": [str(path) for path in paths]},
+            )
+        except (
+            duckdb.InvalidInputException,
+            duckdb.ConversionException,
+            duckdb.OutOfRangeException,
+        ) as error:
+            raise UnreadableBatch(str(error)) from error
+        rows = _single(cursor.execute("select count(id) from batch"))
+        lines = sum(path.read_bytes().count(b"\n") for path in paths)
+        if rows != lines:
+            raise UnreadableBatch(f"{lines} lines gave {rows} events")
+
+    def query(
+        self, sql: str, parameters: Mapping[str, Any] | None = None, *, scope: Scope = EVERYTHING
+    ) -> list[tuple[Any, ...]]:
+        """See `EventStore.query`."""
+        import duckdb
+
+        unreadable = False
+        for _ in range(_LOOKS):
+            view = self._consistent_view()
+            if view is None:
+                continue
+            try:
+                return self._run(sql, parameters or {}, view, scope, lenient=unreadable)
+            except duckdb.IOException:
+                # A file is gone: the mover or a vacuum came between the look and the opening.
+                logger.debug("The files changed under a query; looking again", exc_info=True)
+            except (duckdb.InvalidInputException, duckdb.ConversionException):
+                # A damaged line, which the mover will put into quarantine; till then it is passed over.
+                if unreadable:
+                    raise
+                unreadable = True
+        raise TimeoutError("The event files kept changing while a query looked at them")
+
+    def _consistent_view(self) -> "tuple[Snapshot, list[str], list[str]] | None":
+        """A snapshot and the (open, closed) journal files beyond it; None if they changed meanwhile."""
+        before = self._journal.listing()
+        snapshot = self._table.snapshot()
+        if self._journal.listing() != before:
+            return None
+        return snapshot, *before.names_after(snapshot.last_batch)
+
+    def _run(
+        self,
+        sql: str,
+        parameters: Mapping[str, Any],
+        view: tuple[Snapshot, list[str], list[str]],
+        scope: Scope,
+        *,
+        lenient: bool,
+    ) -> list[tuple[Any, ...]]:
+        snapshot, open_names, closed_names = view
+        if lenient:
+            open_names, closed_names = open_names + closed_names, []
+        sources = {
+            "files": snapshot.paths_in(scope),
+            "open": [str(self._journal.path / name) for name in open_names],
+            "closed": [str(self._journal.path / name) for name in closed_names],
+        }
+        bound = {name: paths for name, paths in sources.items() if paths}
+        statement = _with_events(sql, bound, hidden_condition(self._tombstones.all()))
+        with self._cursor() as cursor:
+            return cursor.execute(statement, {**parameters, **bound}).fetchall()
+
+    def _cursor(self) -> "duckdb.DuckDBPyConnection":
+        with self._engine_lock:
+            if self._engine is None:
+                self._engine = _open_engine(self._settings)
+            return self._engine.cursor()
+
+    def needs_rewrite(self) -> bool:
+        """See `EventStore.needs_rewrite`."""
+        return self._rewriter.is_due()
+
+    def rewrite(self, *, everything: bool = False) -> None:
+        """See `EventStore.rewrite`."""
+        with self._cursor() as cursor:
+            self._rewriter.run(cursor, everything=everything)
+
+    def describe(self) -> dict[str, Any]:
+        """See `EventStore.describe`."""
+        snapshot = self._table.snapshot()
+        return {
+            "engine": "lake",
+            "version": snapshot.version,
+            "files": len(snapshot.files),
+            "bytes": sum(file.size for file in snapshot.files),
+            "events": sum(file.rows for file in snapshot.files),
+        }
+
+
+def _with_events(sql: str, sources: Mapping[str, object], hidden: str) -> str:
+    """The statement with the relation `events` in front of it."""
+    parts = []
+    if "files" in sources:
+        parts.append("select * from read_parquet($files, union_by_name = true)")
+    if "closed" in sources:
+        parts.append(f"select {_SELECTED} from {_STRICT_LINES}")
+    if "open" in sources:
+        parts.append(f"select {_SELECTED} from {_LENIENT_LINES}")
+    stored = " union all by name ".join(parts) or _NO_EVENTS
+    # A torn last line comes as a row of nulls, which has no site.
+    relation = f"select * from ({stored}) where site_id is not null and not ({hidden})"
+    events = f"events as not materialized ({relation})"
+    sql = sql.strip()
+    return f"with {events}, {sql[5:]}" if sql.startswith("with ") else f"with {events} {sql}"
+
+
+def _open_engine(settings: Mapping[str, str | int]) -> "duckdb.DuckDBPyConnection":
+    import duckdb
+
+    engine = duckdb.connect(":memory:", config=dict(settings))
+    for statement in (
+        "set timezone = 'UTC'",
+        "set autoinstall_known_extensions = false",
+        "set autoload_known_extensions = false",
+        "set parquet_metadata_cache = true",
+        "set enable_progress_bar = false",
+        "set lock_configuration = true",
+    ):
+        engine.execute(statement)
+    return engine
+
+
+def _single(result: "duckdb.DuckDBPyConnection") -> Any:
+    row = result.fetchone()
+    return row[0] if row else None

@@ -1,0 +1,153 @@
+"""Keeping the lake small and true: compaction, erasure of deleted events, removal of replaced files.
+
+It costs hundreds of megabytes, so that it runs in a process of its own (`maintenance.py`).
+"""
+
+import logging
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from rybbit import clock
+from rybbit.faults import crash_point
+from rybbit.locks import FileLock
+from rybbit.store.base import Scope
+from rybbit.store.journal_files import JournalFolder, created_ms
+from rybbit.store.lake_table import DataFile, LakeTable
+from rybbit.store.tombstones import Tombstone, Tombstones, hidden_condition
+
+if TYPE_CHECKING:
+    import duckdb
+
+logger = logging.getLogger(__name__)
+
+MIB = 1024 * 1024
+# Small files are merged when many have come together, middling ones when a few have: each event is
+# rewritten twice in its life, not with every compaction.
+_SMALL = 4 * MIB
+_MIDDLING = 64 * MIB
+_MIDDLING_FILES = 8
+_GROUP_BYTES = 128 * MIB
+# A worker may take events of a deleted site until its one-second cache is stale.
+_CACHE_MS = 2_000
+
+
+class LakeRewriter:
+    """Rewrites files of the table; one process at a time, while others append and read."""
+
+    def __init__(
+        self,
+        table: LakeTable,
+        journal: JournalFolder,
+        tombstones: Tombstones,
+        lock: FileLock,
+        *,
+        compact_files: int,
+        erase_hours: int,
+    ) -> None:
+        self._table = table
+        self._journal = journal
+        self._tombstones = tombstones
+        self._lock = lock
+        self._compact_files = compact_files
+        self._erase_hours = erase_hours
+
+    def is_due(self) -> bool:
+        """Whether there is work, and nobody at it."""
+        if not self._has_work() or not self._lock.acquire(blocking=False):
+            return False
+        self._lock.release()
+        return True
+
+    def _has_work(self) -> bool:
+        files = self._table.snapshot().files
+        return bool(self._groups(files) or self._ripe_tombstones() or self._removable())
+
+    def run(self, cursor: "duckdb.DuckDBPyConnection", *, everything: bool = False) -> None:
+        """Do what is due; with `everything`, merge all files whatever their size."""
+        with self._lock:
+            self._erase(cursor)
+            files = self._table.snapshot().files
+            groups = list(_chunks(files)) if everything else self._groups(files)
+            for group in groups:
+                if len(group) > 1:
+                    self._merge(cursor, group)
+            removable = self._removable()
+            crash_point("rewrite:before-tidy")
+            if groups or removable:
+                self._table.tidy(erase_hours=self._erase_hours)
+            for tombstone in removable:
+                self._tombstones.remove(tombstone)
+
+    def _groups(self, files: Sequence[DataFile]) -> list[list[DataFile]]:
+        small = [file for file in files if file.size < _SMALL]
+        middling = [file for file in files if _SMALL <= file.size < _MIDDLING]
+        groups: list[list[DataFile]] = []
+        if len(small) >= self._compact_files:
+            groups.extend(_chunks(small))
+        if len(middling) >= _MIDDLING_FILES:
+            groups.extend(_chunks(middling))
+        return groups
+
+    def _merge(self, cursor: "duckdb.DuckDBPyConnection", files: Sequence[DataFile]) -> None:
+        added = self._copy(cursor, files, "true")
+        rows = sum(file.rows for file in files)
+        written = sum(file.rows for file in added)
+        if written != rows:
+            raise RuntimeError(f"Compaction wrote {written} of {rows} events; the old files stay")
+        crash_point("rewrite:before-commit")
+        self._table.commit(added, removed=files, changes_data=False)
+        logger.info("Merged %d files with %d events", len(files), rows)
+
+    def _copy(
+        self, cursor: "duckdb.DuckDBPyConnection", files: Sequence[DataFile], condition: str
+    ) -> list[DataFile]:
+        names = ", ".join(
+            "'" + str(self._table.folder / file.path).replace("'", "''") + "'" for file in files
+        )
+        source = f"read_parquet([{names}], union_by_name = true)"
+        select = f"select * from {source} where {condition} order by site_id, timestamp, id"
+        return self._table.write(cursor, select, name="merged")
+
+    def _ripe_tombstones(self) -> list[Tombstone]:
+        """Deletions of which no event can be in the journal any more."""
+        tombstones = self._tombstones.all()
+        if not tombstones:
+            return []
+        listing = self._journal.listing()
+        born = [created_ms(name) for name in listing.open | listing.closed]
+        oldest = min([*born, clock.now_ms()])
+        return [tombstone for tombstone in tombstones if tombstone.created_ms + _CACHE_MS < oldest]
+
+    def _erase(self, cursor: "duckdb.DuckDBPyConnection") -> None:
+        tombstones = self._ripe_tombstones()
+        hidden = hidden_condition(tombstones)
+        scopes = [Scope(site_id=tombstone.site_id) for tombstone in tombstones]
+        for file in self._table.snapshot().files:
+            if any(file.may_hold(scope) for scope in scopes):
+                self._erase_from(cursor, file, hidden)
+        for tombstone in tombstones:
+            self._tombstones.mark_erased(tombstone)
+
+    def _erase_from(self, cursor: "duckdb.DuckDBPyConnection", file: DataFile, hidden: str) -> None:
+        kept = self._copy(cursor, [file], f"not ({hidden})")
+        rows = sum(each.rows for each in kept)
+        if rows < file.rows:
+            self._table.commit(kept, removed=[file])
+            logger.info("Erased %d events of %d from a file", file.rows - rows, file.rows)
+
+    def _removable(self) -> list[Tombstone]:
+        """Erased deletions whose old files may go now."""
+        before = clock.now_ms() - self._erase_hours * 3_600_000
+        return [tombstone for tombstone in self._tombstones.erased() if tombstone.created_ms <= before]
+
+
+def _chunks(files: Sequence[DataFile]) -> Iterator[list[DataFile]]:
+    """Files in groups whose sizes add up to what one sort can take."""
+    group: list[DataFile] = []
+    for file in sorted(files, key=lambda file: file.min_ms):
+        if group and sum(each.size for each in group) + file.size > _GROUP_BYTES:
+            yield group
+            group = []
+        group.append(file)
+    if group:
+        yield group

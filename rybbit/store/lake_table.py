@@ -1,0 +1,242 @@
+"""The Delta Lake table under the lake store: its log, its snapshots and its files.
+
+DuckDB writes the Parquet files; the log, which says which files are the table, is deltalake's.
+"""
+
+import json
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from rybbit import clock
+from rybbit.locks import register_forkable
+from rybbit.store.base import Scope
+from rybbit.store.event import COLUMNS, Kind
+from rybbit.store.journal_files import sync_file, sync_folder
+
+if TYPE_CHECKING:
+    import duckdb
+    from deltalake import DeltaTable, Schema
+
+_APP = "rybbit-mover"
+_CONFIGURATION = {
+    # Only these two: no visitor's id may land in the statistics of the log.
+    "delta.dataSkippingStatsColumns": "site_id,timestamp",
+    "delta.checkpointInterval": "50",
+    "delta.logRetentionDuration": "interval 1 days",
+    "delta.deletedFileRetentionDuration": "interval 1 hours",
+}
+_DELTA_TYPES = {
+    Kind.IDENTIFIER: "long",
+    Kind.INTEGER: "integer",
+    Kind.NUMBER: "double",
+    Kind.TEXT: "string",
+    Kind.TIME: "timestamp_ntz",
+}
+_ROW_GROUP = 122_880
+_FORMAT = f"format parquet, parquet_version v2, compression zstd, row_group_size {_ROW_GROUP}, return_stats"
+
+
+@dataclass(frozen=True, slots=True)
+class DataFile:
+    """One Parquet file of the table and what the log says of it; times in milliseconds since 1970."""
+
+    path: str
+    size: int
+    rows: int
+    min_site: int
+    max_site: int
+    min_ms: int
+    max_ms: int
+
+    def may_hold(self, scope: Scope) -> bool:
+        """Whether an event of the scope can be in this file."""
+        if scope.site_id is not None and not self.min_site <= scope.site_id <= self.max_site:
+            return False
+        if scope.start_ms is not None and self.max_ms < scope.start_ms:
+            return False
+        return scope.end_ms is None or self.min_ms < scope.end_ms
+
+    def statistics(self) -> str:
+        """The same as the log keeps it."""
+        low = {"site_id": self.min_site, "timestamp": _iso(self.min_ms)}
+        high = {"site_id": self.max_site, "timestamp": _iso(self.max_ms)}
+        none = {"site_id": 0, "timestamp": 0}
+        return json.dumps({"numRecords": self.rows, "minValues": low, "maxValues": high, "nullCount": none})
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The table at one version: its files, and the last batch of the journal that is in them."""
+
+    folder: Path
+    version: int
+    last_batch: int
+    files: tuple[DataFile, ...]
+
+    def paths_in(self, scope: Scope) -> list[str]:
+        """The files that may hold events of the scope."""
+        return [str(self.folder / file.path) for file in self.files if file.may_hold(scope)]
+
+
+class LakeTable:
+    """The table in one folder, made when it is first needed; safe for threads and processes."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._log = folder / "_delta_log"
+        self._reset()
+        register_forkable(self)
+
+    def _reset(self) -> None:
+        self._lock = threading.Lock()
+        self._table: DeltaTable | None = None
+        self._checkpoint: tuple[int, int] | None = None
+        self._snapshot = Snapshot(self.folder, -1, 0, ())
+
+    def reset_after_fork(self) -> None:
+        """Read the table anew in the child."""
+        self._reset()
+
+    def snapshot(self) -> Snapshot:
+        """The newest version; costs a look or two at the folder while nothing has changed."""
+        with self._lock:
+            return self._refresh()
+
+    def _refresh(self) -> Snapshot:
+        checkpoint = self._checkpoint_stamp()
+        if self._table is None or checkpoint != self._checkpoint:
+            # The log may have been cleaned up to the new checkpoint: only a fresh start is sure to work.
+            if not any(self._log.glob("*.json")):
+                return self._snapshot
+            self._table = self._open()
+        elif not (self._log / f"{self._snapshot.version + 1:020d}.json").exists():
+            return self._snapshot
+        else:
+            self._table.update_incremental()
+        self._checkpoint = checkpoint
+        self._snapshot = self._read_snapshot(self._table)
+        return self._snapshot
+
+    def _checkpoint_stamp(self) -> tuple[int, int] | None:
+        try:
+            stat = (self._log / "_last_checkpoint").stat()
+        except FileNotFoundError:
+            return None
+        return stat.st_mtime_ns, stat.st_size
+
+    def _open(self) -> "DeltaTable":
+        from deltalake import DeltaTable
+
+        return DeltaTable(str(self.folder))
+
+    def _read_snapshot(self, table: "DeltaTable") -> Snapshot:
+        actions = table.get_add_actions(flatten=True)
+        names = ("path", "size_bytes", "num_records", "min.site_id", "max.site_id")
+        columns = [actions.column(name).to_pylist() for name in names]
+        times = (
+            [
+                [_milliseconds(moment) for moment in actions.column(name).to_pylist()]
+                for name in ("min.timestamp", "max.timestamp")
+            ]
+            if len(columns[0])
+            else [[], []]
+        )
+        files = tuple(DataFile(*row) for row in zip(*columns, *times, strict=True))
+        return Snapshot(self.folder, table.version(), table.transaction_version(_APP) or 0, files)
+
+    def write(
+        self, cursor: "duckdb.DuckDBPyConnection", select: str, *, name: str = "part"
+    ) -> list[DataFile]:
+        """Write the rows of a select as a file, durably, that is not yet part of the table; [] if none."""
+        self._ensure_exists()
+        path = self.folder / f"{name}-{uuid4()}.parquet"
+        row = cursor.execute(f"copy ({select}) to '{_quoted(path)}' ({_FORMAT})").fetchone()
+        _, rows, size, _, statistics, *_ = row or ("", 0, 0, 0, {})
+        if not rows:
+            path.unlink(missing_ok=True)
+            return []
+        sync_file(path)
+        sync_folder(self.folder)
+        site, moment = statistics['"site_id"'], statistics['"timestamp"']
+        low, high = (_milliseconds(datetime.fromisoformat(moment[end])) for end in ("min", "max"))
+        return [DataFile(path.name, size, rows, int(site["min"]), int(site["max"]), low, high)]
+
+    def commit(
+        self,
+        added: Sequence[DataFile],
+        *,
+        removed: Sequence[DataFile] = (),
+        batch: int | None = None,
+        changes_data: bool = True,
+    ) -> None:
+        """Make files part of the table, or no longer, in one step.
+
+        Args:
+            batch: number of the journal batch that the added files are; recorded in the same step.
+            changes_data: False if the same events only lie in other files.
+        """
+        from deltalake import CommitProperties, Transaction
+        from deltalake.transaction import AddAction, RemoveAction
+
+        now_ms = clock.now_ms()
+        actions: list[AddAction | RemoveAction] = [
+            AddAction(file.path, file.size, {}, now_ms, changes_data, file.statistics()) for file in added
+        ]
+        actions += [RemoveAction(file.path, changes_data, now_ms, file.size, {}) for file in removed]
+        transactions = [Transaction(_APP, batch)] if batch is not None else None
+        properties = CommitProperties(app_transactions=transactions)
+        table = self._open()
+        before = table.version()
+        table.create_write_transaction(actions, "append", _schema(), commit_properties=properties)
+        self._sync_log(before)
+
+    def _sync_log(self, version: int) -> None:
+        """Make the commits after a version durable: deltalake leaves that to the kernel."""
+        while (path := self._log / f"{version + 1:020d}.json").exists():
+            sync_file(path)
+            version += 1
+        sync_folder(self._log)
+
+    def _ensure_exists(self) -> None:
+        from deltalake import DeltaTable
+
+        if not any(self._log.glob("*.json")):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            DeltaTable.create(str(self.folder), _schema(), mode="ignore", configuration=_CONFIGURATION)
+
+    def tidy(self, *, erase_hours: int) -> list[str]:
+        """Remove files that were replaced at least so many hours ago, and shorten the log."""
+        with self._lock:
+            if not any(self._log.glob("*.json")):
+                return []
+            table = self._open()
+            removed = table.vacuum(erase_hours, dry_run=False, enforce_retention_duration=False, full=True)
+            table = self._open()
+            table.create_checkpoint()
+            table.cleanup_metadata()
+            return list(removed)
+
+
+def _schema() -> "Schema":
+    from deltalake import Field, Schema
+    from deltalake.schema import PrimitiveType
+
+    return Schema([Field(column.name, PrimitiveType(_DELTA_TYPES[column.kind])) for column in COLUMNS])
+
+
+def _quoted(path: Path) -> str:
+    return str(path).replace("'", "''")
+
+
+def _iso(milliseconds: int) -> str:
+    return clock.from_ms(milliseconds).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
+
+
+def _milliseconds(moment: datetime) -> int:
+    seconds = moment.replace(tzinfo=UTC) - datetime.fromtimestamp(0, UTC)
+    return seconds.days * 86_400_000 + seconds.seconds * 1000 + seconds.microseconds // 1000

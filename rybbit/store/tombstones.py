@@ -1,0 +1,90 @@
+"""Deletions that readers and the mover obey at once, while the data itself goes later.
+
+A tombstone is a small file: of a whole site, or of one visitor's events up to an id. It stays until
+the events it hides are gone from disk.
+"""
+
+import json
+import os
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rybbit import clock
+from rybbit.store.journal_files import sync_folder
+
+
+@dataclass(frozen=True, slots=True)
+class Tombstone:
+    """What is hidden: a site, or those events of a visitor whose id is at most `last_id`."""
+
+    site_id: int
+    user_hash: int | None
+    last_id: int | None
+    created_ms: int
+    name: str = ""
+
+    @property
+    def condition(self) -> str:
+        """The SQL condition that is true for the hidden events; it holds numbers only."""
+        if self.user_hash is None:
+            return f"site_id = {self.site_id:d}"
+        return f"(site_id = {self.site_id:d} and user_hash = {self.user_hash:d} and id <= {self.last_id:d})"
+
+
+def hidden_condition(tombstones: Sequence[Tombstone]) -> str:
+    """The SQL condition of all events that the tombstones hide."""
+    return " or ".join(tombstone.condition for tombstone in tombstones) or "false"
+
+
+class Tombstones:
+    """The folder of tombstones of an instance."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def add(self, site_id: int, *, user_hash: int | None = None, last_id: int | None = None) -> None:
+        """Hide a site, or a visitor's events up to an id, durably and at once."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        temporary = self.path / f"{secrets.token_hex(8)}.new"
+        fields = {"site_id": site_id, "user_hash": user_hash, "last_id": last_id}
+        with temporary.open("w") as file:
+            json.dump(fields | {"created_ms": clock.now_ms()}, file)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.rename(temporary.with_suffix(".json"))
+        sync_folder(self.path)
+
+    def all(self) -> list[Tombstone]:
+        """Every tombstone whose events are still in the store or the journal."""
+        return self._read_all("*.json")
+
+    def erased(self) -> list[Tombstone]:
+        """Tombstones whose events are in no file that is still in use; their `created_ms` is since when."""
+        return self._read_all("*.erased")
+
+    def _read_all(self, pattern: str) -> list[Tombstone]:
+        if not self.path.is_dir():
+            return []
+        found = [self._read(path) for path in self.path.glob(pattern)]
+        return [tombstone for tombstone in found if tombstone is not None]
+
+    def _read(self, path: Path) -> Tombstone | None:
+        try:
+            return Tombstone(**json.loads(path.read_text()), name=path.name)
+        except FileNotFoundError:
+            return None
+
+    def mark_erased(self, tombstone: Tombstone) -> None:
+        """Note that only files which were replaced, and will be removed, hold what it hides."""
+        path = self.path / tombstone.name
+        fields = json.loads(path.read_text()) | {"created_ms": clock.now_ms()}
+        path.write_text(json.dumps(fields))
+        path.rename(path.with_suffix(".erased"))
+        sync_folder(self.path)
+
+    def remove(self, tombstone: Tombstone) -> None:
+        """Forget a deletion: nothing of what it hides is left on disk."""
+        (self.path / tombstone.name).unlink(missing_ok=True)
+        sync_folder(self.path)
