@@ -36,6 +36,7 @@ class Config:
     secret_key: str = _setting("", "Signs cookies; made in the instance folder when empty.")
     sqlalchemy_database_uri: str = _setting("", "Control database; a SQLite file when empty.")
     track_rate_limit: str = _setting("20/second", "Requests a tracking key may make; empty switches it off.")
+    browser_rate_limit: str = _setting("1000/second", "Requests without a key that an address may make.")
     ratelimit_storage_uri: str = _setting(
         "rybbit+shared://", "Where limits are counted: this machine, or redis:// for several."
     )
@@ -64,12 +65,11 @@ class Config:
         return self.sqlalchemy_database_uri or f"sqlite:///{self.instance_path / 'rybbit.db'}"
 
     @property
-    def geo_database(self) -> Path:
-        """The city database to read: the chosen one, else a downloaded one, else the one that came along."""
+    def geo_databases(self) -> tuple[Path, ...]:
+        """The city databases, of which the first that exists counts."""
         if self.geoip_database:
-            return Path(self.geoip_database)
-        downloaded = self.downloaded_geo_database
-        return downloaded if downloaded.exists() else paths.geo_database_path()
+            return (Path(self.geoip_database),)
+        return self.downloaded_geo_database, paths.geo_database_path()
 
     @property
     def downloaded_geo_database(self) -> Path:

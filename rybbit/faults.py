@@ -8,5 +8,5 @@ _CRASH_AT = os.environ.get("RYBBIT_TEST_CRASH_AT", "")
 
 def crash_point(name: str) -> None:
     """Die as by `kill -9` if the environment names this point."""
-    if _CRASH_AT == name:
+    if name == _CRASH_AT:
         os.kill(os.getpid(), signal.SIGKILL)

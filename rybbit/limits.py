@@ -29,7 +29,10 @@ TRACK_SETTING = "RYBBIT_TRACK_RATE_LIMIT"
 
 _RATE = re.compile(r"\s*([0-9]{1,9})\s*(?:/|per\s)\s*([0-9]{1,9})?\s*([a-z]+)\s*", re.IGNORECASE)
 _FILE_NAME = re.compile(r"([0-9]+)-per-([0-9]+)s\..*")
-_NEVER_ALLOWED = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG}
+_NEVER_ALLOWED = {
+    *(errno.EACCES, errno.EPERM, errno.EROFS),
+    *(errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG),
+}
 _REDIS_SCHEMES = {"redis", "rediss", "redis+unix", "valkey", "valkeys", "valkey+unix"}
 _REDIS_PATIENCE = 0.25
 _PAUSE_AFTER_FAILURE = 1.0
@@ -206,21 +209,19 @@ class TrackLimiter:
 
     Works with every strategy and storage of the `limits` library; ours are `MovingWindowRateLimiter` and
     what `make_storage` answers. While the storage fails every request is let through, since a lost event
-    is worse than a missed limit: the storage is asked once a second, and the log has a line a minute.
+    is worse than a missed limit; one request a second asks it again, and the log has a line a minute.
     """
 
     def __init__(self, rate: RateLimitItem | None, strategy: RateLimiter) -> None:
         self.rate = rate
         self._strategy = strategy
-        self._paused_until = 0.0
+        self._failing_until = 0.0
         self._warned_at = -math.inf
         storage = strategy.storage
         of_storage = storage.base_exceptions
-        self._failures = (
+        self._failures: tuple[type[Exception], ...] = (
             *(of_storage if isinstance(of_storage, tuple) else (of_storage,)),
-            errors.StorageError,
-            errors.ConcurrentUpdateError,
-            OSError,
+            *(errors.StorageError, errors.ConcurrentUpdateError, OSError),
         )
         # A limit that cannot be kept is refused at the start, not passed over at every request.
         if rate and isinstance(storage, SharedStorage):
@@ -228,21 +229,31 @@ class TrackLimiter:
 
     def hit(self, key: str) -> int:
         """Count a request of `key`: 0 if it is let through, else in how many whole seconds to try again."""
-        if self.rate is None or (self._paused_until and clock.monotonic() < self._paused_until):
+        if self.rate is None or (self._failing_until and self._is_paused()):
             return 0
         try:
             if self._strategy.hit(self.rate, key):
+                self._failing_until = 0.0
                 return 0
             reset_time = self._strategy.get_window_stats(self.rate, key).reset_time
         except self._failures as error:
             self._pass_over(error)
             return 0
+        self._failing_until = 0.0
         wait = math.ceil(reset_time - clock.now_ms() / 1000)
         return max(1, min(wait, self.rate.get_expiry()))
 
+    def _is_paused(self) -> bool:
+        now = clock.monotonic()
+        if now < self._failing_until:
+            return True
+        # This request asks the storage, and may wait for it in vain; the others need not.
+        self._failing_until = now + _PAUSE_AFTER_FAILURE
+        return False
+
     def _pass_over(self, error: Exception) -> None:
         now = clock.monotonic()
-        self._paused_until = now + _PAUSE_AFTER_FAILURE
+        self._failing_until = now + _PAUSE_AFTER_FAILURE
         if now >= self._warned_at + _SECONDS_BETWEEN_WARNINGS:
             self._warned_at = now
             _log.warning("The rate limit is not enforced, its storage fails: %s", error)

@@ -6,7 +6,7 @@ from functools import cache, lru_cache
 from itertools import takewhile
 
 from ua_parser import BestAvailableResolver, Parser, load_lazy_builtins
-from user_agents.parsers import (  # type: ignore[import-untyped]  # nobody publishes its types
+from user_agents.parsers import (
     TABLET_DEVICE_FAMILIES,
     Browser,
     Device,
@@ -65,7 +65,7 @@ class Agent:
     device_type: str
 
 
-class _Parsed(UserAgent):  # type: ignore[misc]  # untyped, see the import
+class _Parsed(UserAgent):  # type: ignore[misc]  # user-agents carries no types
     """The device rules of user-agents over ua-parser's native matcher.
 
     user-agents itself asks ua-parser's old interface, which tries a thousand expressions of Python's

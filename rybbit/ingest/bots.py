@@ -31,7 +31,7 @@ def _is_bot(text: str) -> bool:
 @cache
 def _matcher() -> Callable[[str], bool]:
     # The package reads its list when it is imported, and most commands never look at a user agent.
-    from crawleruseragents import is_crawler  # type: ignore[import-untyped]  # nobody publishes its types
+    from crawleruseragents import is_crawler
 
     matcher: Callable[[str], bool] = is_crawler
     return matcher

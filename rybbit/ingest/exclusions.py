@@ -115,7 +115,12 @@ def parse_pattern(text: str) -> AddressRange:
 
 def normalise_address(text: str) -> str | None:
     """The canonical text of an IP address, None if it is none; IPv4-mapped IPv6 becomes IPv4."""
-    address = _parse_address(text)
+    return _canonical(text) if len(text) <= _LONGEST else None
+
+
+@lru_cache(maxsize=10_000)
+def _canonical(text: str) -> str | None:
+    address = _parse_short(text)
     return None if address is None else str(address)
 
 

@@ -3,16 +3,15 @@
 import logging
 import math
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 from geoip2.database import Reader
 from geoip2.errors import AddressNotFoundError
 from geoip2.models import City
-from maxminddb import InvalidDatabaseError
 
 from rybbit import clock, locks
 from rybbit.ingest.exclusions import normalise_address
@@ -21,9 +20,6 @@ logger = logging.getLogger(__name__)
 
 _CACHE_SIZE = 10_000
 _CHECK_SECONDS = 1.0
-
-UNREADABLE = (InvalidDatabaseError, OSError, ValueError, TypeError, AttributeError, KeyError)
-"""What opening or asking a damaged or foreign database was seen to raise."""
 
 _Signature = tuple[int, int, int, int]
 
@@ -48,29 +44,36 @@ class Place:
 NOWHERE = Place()
 
 
+class NoCities(ValueError):
+    """The file is a database, but of something else."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Opened:
-    """One version of the file: how to ask it, or why it cannot be asked."""
+    """One version of a file: how to ask it and what it says of itself, or why it cannot be asked."""
 
+    path: Path
     signature: _Signature | None
-    reader: Reader | None
     locate: Callable[[str], Place]
-    error: str
+    database_type: str = ""
+    build_date: str = ""
+    error: str = ""
 
 
 class GeoDatabase:
     """A city database file, opened when it is first asked and again whenever it is replaced.
 
-    Replace the file by renaming another one over it: it is mapped into memory, and shortening it in
-    place would kill the processes that read it. A missing or damaged file gives empty places and one
-    log line, never an exception. Safe to share between threads and to carry through a fork.
+    Of several paths the first that exists counts, at every moment. Replace a file by renaming another
+    over it: it is mapped into memory, and shortening it in place would kill the processes that read
+    it. A missing or damaged file gives empty places and one log line, never an exception. Safe to
+    share between threads and to carry through a fork.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, *fallbacks: Path) -> None:
+        self._paths = (path, *fallbacks)
         self._check_at = -math.inf
         self._reload_lock = threading.Lock()
-        self._opened = _Opened(None, None, _locate_nowhere, "not opened yet")
+        self._opened = _Opened(path, None, _locate_nowhere)
         self._reported = ""
         locks.register_forkable(self)
 
@@ -81,8 +84,8 @@ class GeoDatabase:
         opened = self._opened
         try:
             return opened.locate(address)
-        except UNREADABLE as error:
-            self._report(_explain(error))
+        except Exception as error:  # geoip2 raises whatever its code meets in a damaged record
+            self._note_damage(opened, error)
             return NOWHERE
 
     def reload_if_changed(self) -> None:
@@ -99,21 +102,15 @@ class GeoDatabase:
             self._reload_lock.release()
 
     def describe(self) -> dict[str, object]:
-        """The file's `path`, `database_type`, `build_date` (YYYY-MM-DD), whether it is `ok`, and the `error`."""
+        """What is open: `path`, `database_type`, `build_date` (YYYY-MM-DD), whether it is `ok`, `error`."""
         self.reload_if_changed()
         opened = self._opened
-        kind = build_date = ""
-        if opened.reader is not None:
-            metadata = opened.reader.metadata()
-            kind = metadata.database_type
-            build_date = datetime.fromtimestamp(metadata.build_epoch, UTC).date().isoformat()
-        error = opened.error or self._reported
         return {
-            "path": str(self.path),
-            "database_type": kind,
-            "build_date": build_date,
-            "ok": not error,
-            "error": error,
+            "path": str(opened.path),
+            "database_type": opened.database_type,
+            "build_date": opened.build_date,
+            "ok": not self._reported,
+            "error": self._reported,
         }
 
     def reset_after_fork(self) -> None:
@@ -121,37 +118,45 @@ class GeoDatabase:
         self._reload_lock = threading.Lock()
 
     def _reload(self) -> None:
-        signature = _sign(self.path)
+        path, signature = _first_existing(self._paths)
         if signature is not None and signature == self._opened.signature:
             return
-        opened = _open(self.path, signature)
         # Threads may still be asking the old reader; it closes when the last of them lets go of it.
-        self._opened = opened
+        self._opened = opened = _open(path, signature)
         if opened.error:
             self._report(opened.error)
         elif self._reported:
-            logger.info("geo database %s can be read again", self.path)
+            logger.info("geo database %s can be read again", path)
             self._reported = ""
+
+    def _note_damage(self, opened: _Opened, error: Exception) -> None:
+        with self._reload_lock:
+            if self._opened is opened:
+                self._report(_explain(error))
 
     def _report(self, error: str) -> None:
         if error != self._reported:
             self._reported = error
-            logger.error("geo database %s: %s; events are stored without a place", self.path, error)
+            logger.warning("geo database %s: %s; events get no place", self._opened.path, error)
 
 
 def open_reader(path: Path) -> Reader:
-    """Open a database that knows cities; raises one of `UNREADABLE` if the file holds none."""
+    """Open a database that knows cities, mapped into memory.
+
+    Raises `NoCities` for a database of another kind, and whatever maxminddb or geoip2 raise for a
+    file that is none.
+    """
     reader = Reader(path)
     kind = reader.metadata().database_type
     if "City" not in kind:
-        raise ValueError(f"it is a {kind[:40]} database, which knows no cities")
+        raise NoCities(f"it is a {kind[:40]} database, which knows no cities")
     return reader
 
 
 def look_up(reader: Reader, address: str) -> Place:
-    """Ask an open database without a cache; raises one of `UNREADABLE` if it is damaged."""
+    """Ask an open database without a cache; raises whatever geoip2 raises if it is damaged."""
     canonical = normalise_address(address)
-    if canonical is None:
+    if canonical is None or (":" in canonical and reader.metadata().ip_version == 4):
         return NOWHERE
     try:
         return _to_place(reader.city(canonical))
@@ -161,6 +166,14 @@ def look_up(reader: Reader, address: str) -> Place:
 
 def _locate_nowhere(address: str) -> Place:
     return NOWHERE
+
+
+def _first_existing(paths: Sequence[Path]) -> tuple[Path, _Signature | None]:
+    for path in paths:
+        signature = _sign(path)
+        if signature is not None:
+            return path, signature
+    return paths[0], None
 
 
 def _sign(path: Path) -> _Signature | None:
@@ -174,23 +187,23 @@ def _sign(path: Path) -> _Signature | None:
 
 def _open(path: Path, signature: _Signature | None) -> _Opened:
     if signature is None:
-        return _Opened(None, None, _locate_nowhere, "the file is missing")
+        return _Opened(path, None, _locate_nowhere, error="the file is missing")
     try:
         reader = open_reader(path)
-    except UNREADABLE as error:
-        return _Opened(signature, None, _locate_nowhere, _explain(error))
-    cached = lru_cache(maxsize=_CACHE_SIZE)(lambda address: look_up(reader, address))
-    return _Opened(signature, reader, cached, "")
+        metadata = reader.metadata()
+        build_date = datetime.fromtimestamp(metadata.build_epoch, UTC).date().isoformat()
+    except Exception as error:  # as in `locate`: any damage, any exception
+        return _Opened(path, signature, _locate_nowhere, error=_explain(error))
+    cached = lru_cache(maxsize=_CACHE_SIZE)(partial(look_up, reader))
+    return _Opened(path, signature, cached, metadata.database_type, build_date)
 
 
 def _explain(error: Exception) -> str:
-    if isinstance(error, FileNotFoundError):
-        return "the file is missing"
+    if isinstance(error, NoCities):
+        return str(error)
     if isinstance(error, OSError):
         return f"the file cannot be read ({error.strerror or type(error).__name__})"
-    if isinstance(error, ValueError) and "knows no cities" in str(error):
-        return str(error)
-    # Anything else may quote the address that was asked for.
+    # The message may quote the address that was asked for.
     return f"the file is damaged ({type(error).__name__})"
 
 

@@ -6,8 +6,7 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from types import NoneType
-from typing import Annotated, Any, Literal, cast, get_args
+from typing import Annotated, Any, Literal, cast
 
 from pydantic import (
     AfterValidator,
@@ -20,7 +19,7 @@ from pydantic import (
     StringConstraints,
     ValidationInfo,
 )
-from pydantic_core import CoreSchema
+from pydantic_core.core_schema import CoreSchema, NullableSchema
 
 from rybbit.ingest.payload_details import check_properties
 from rybbit.ingest.payload_messages import json_type, refused
@@ -133,8 +132,8 @@ class _NotNull:
     """Marks `X | None` as: may be left out, and is None then, but is never sent as null."""
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        (given,) = (kind for kind in get_args(source) if kind is not NoneType)
-        return handler.generate_schema(given)
+        nullable = cast(NullableSchema, handler(source))
+        return nullable["schema"]
 
 
 EventType = Literal["pageview", "custom_event", "performance", "outbound", "error"]
@@ -148,7 +147,8 @@ class Event(BaseModel):
     """One event as its sender described it: checked, in normal form, not yet enriched.
 
     `site_id` is the text of a number or 12 lower-case hex digits, `timestamp` milliseconds since 1970;
-    what was not sent is None. Nothing here says yet that the site or the key exists.
+    what was not sent is None. Nothing here says yet that the site or the key exists. Made by the functions
+    of `payload`, which hand the time of receipt to the validation.
     """
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)

@@ -76,6 +76,18 @@ class JournalFolder:
         """Make the folders, if they are not there."""
         self.quarantine.mkdir(parents=True, exist_ok=True)
 
+    def is_writable(self) -> bool:
+        """Whether something can be written durably here; tried out, not guessed."""
+        path = self.path / f"{os.getpid()}-{secrets.token_hex(4)}.probe"
+        try:
+            path.write_bytes(b"?")
+            sync_file(path)
+        except OSError:
+            return False
+        finally:
+            path.unlink(missing_ok=True)
+        return True
+
     def listing(self) -> Listing:
         """One look at the folder; a rename that happens meanwhile can hide a file (look twice)."""
         open_names, closed_names, manifests = set(), set(), []

@@ -4,11 +4,13 @@ The relation `events` is the files of a snapshot and the journal lines that are 
 an event can be read the moment it is acknowledged.
 """
 
+import json
 import logging
 import threading
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from rybbit.locks import FileLock, register_forkable
 from rybbit.store.base import EVERYTHING, Scope, UnreadableBatch
@@ -48,33 +50,46 @@ _NO_EVENTS = "select " + ", ".join(
 _left_to_parent: list[Any] = []
 
 
-class LakeStore:
-    """Events in `folder`, an open table that other tools can read while we run."""
+@dataclass(frozen=True, kw_only=True)
+class LakeOptions:
+    """Where a lake lies and how it is kept; `memory` as DuckDB writes it, `threads` 0 for one a core."""
 
-    def __init__(
-        self,
-        folder: Path,
-        journal: JournalFolder,
-        tombstones: Tombstones,
-        *,
-        memory: str,
-        threads: int,
-        compact_files: int,
-        erase_hours: int,
-    ) -> None:
-        self._table = LakeTable(folder)
-        self._journal = journal
-        self._tombstones = tombstones
-        self._settings: dict[str, str | int] = {"memory_limit": memory}
-        if threads:
-            self._settings["threads"] = threads
+    folder: Path
+    journal: Path
+    tombstones: Path
+    memory: str
+    threads: int
+    compact_files: int
+    erase_hours: int
+
+    def to_json(self) -> str:
+        """The options as text, for a process of their own."""
+        return json.dumps(asdict(self), default=str)
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """The options that `to_json` wrote."""
+        fields = json.loads(text)
+        for name in ("folder", "journal", "tombstones"):
+            fields[name] = Path(fields[name])
+        return cls(**fields)
+
+
+class LakeStore:
+    """Events in a folder: an open table that other tools can read while we run."""
+
+    def __init__(self, options: LakeOptions) -> None:
+        self._options = options
+        self._table = LakeTable(options.folder)
+        self._journal = JournalFolder(options.journal)
+        self._tombstones = Tombstones(options.tombstones)
         self._rewriter = LakeRewriter(
             self._table,
-            journal,
-            tombstones,
-            FileLock(folder.with_name(f"{folder.name}.rewrite.lock")),
-            compact_files=compact_files,
-            erase_hours=erase_hours,
+            self._journal,
+            self._tombstones,
+            FileLock(options.folder.with_name(f"{options.folder.name}.rewrite.lock")),
+            compact_files=options.compact_files,
+            erase_hours=options.erase_hours,
         )
         self._engine: duckdb.DuckDBPyConnection | None = None
         self._engine_lock = threading.Lock()
@@ -185,7 +200,7 @@ class LakeStore:
     def _cursor(self) -> "duckdb.DuckDBPyConnection":
         with self._engine_lock:
             if self._engine is None:
-                self._engine = _open_engine(self._settings)
+                self._engine = _open_engine(self._options)
             return self._engine.cursor()
 
     def needs_rewrite(self) -> bool:
@@ -226,10 +241,17 @@ def _with_events(sql: str, sources: Mapping[str, object], hidden: str) -> str:
     return f"with {events}, {sql[5:]}" if sql.startswith("with ") else f"with {events} {sql}"
 
 
-def _open_engine(settings: Mapping[str, str | int]) -> "duckdb.DuckDBPyConnection":
+def _open_engine(options: LakeOptions) -> "duckdb.DuckDBPyConnection":
     import duckdb
 
-    engine = duckdb.connect(":memory:", config=dict(settings))
+    spill = options.folder.with_name(f"{options.folder.name}.spill")
+    config: dict[str, str | bool | int | float | list[str]] = {
+        "memory_limit": options.memory,
+        "temp_directory": str(spill),
+    }
+    if options.threads:
+        config["threads"] = options.threads
+    engine = duckdb.connect(":memory:", config=config)
     for statement in (
         "set timezone = 'UTC'",
         "set autoinstall_known_extensions = false",

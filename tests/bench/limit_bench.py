@@ -1,8 +1,8 @@
 """What one rate limit costs: `python -m tests.bench.limit_bench [--seconds N] [--uri URI]`.
 
 Prints the cost of a hit for one thread alone, then hits a second over two processes of eight threads,
-first with nothing else to do, then with some Python work between two hits, as a request has, with the
-share of it that is left beside the same work without a limit.
+first with nothing else to do, then with some Python work between two hits, as a request has, and last
+the same work without a limit.
 """
 
 import argparse
@@ -11,8 +11,7 @@ import multiprocessing
 import tempfile
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing.queues import Queue
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
@@ -108,23 +107,33 @@ def print_alone(load: Load) -> None:
     keys = [f"rb_{number:032x}" for number in range(load.keys)]
     for key in keys:
         limiter.hit(key)
-    rounds = max(1, 200_000 // load.keys)
+    keys *= max(1, 200_000 // load.keys)
     started = time.perf_counter()
-    for key in keys * rounds:
+    for key in keys:
         limiter.hit(key)
     spent = time.perf_counter() - started
-    count = rounds * load.keys
-    print(f"1 thread alone      {describe(load)}  {count / spent:9,.0f} hits/s  {spent / count * 1e6:5.1f} us a hit")
+    rate = f"{len(keys) / spent:9,.0f} hits/s"
+    print(
+        f"1 thread alone      {describe(load)}  {rate}  {spent / len(keys) * 1e6:5.1f} us a hit", flush=True
+    )
 
 
 def print_together(load: Load) -> None:
     """Hits a second over all processes, and how many came through against what may."""
     outcome = run_processes(load)
-    line = f"{PROCESSES} proc x {THREADS} threads  {describe(load)}  {outcome.hits / load.seconds:9,.0f} hits/s"
-    # Of any second at most the limit; the run touches one more second than it lasts.
+    rate = f"{outcome.hits / load.seconds:9,.0f} hits/s  p99 {outcome.p99:6.2f} ms"
+    print(
+        f"{PROCESSES} proc x {THREADS} threads  {describe(load)}  {rate}  {judge(load, outcome)}", flush=True
+    )
+
+
+def judge(load: Load, outcome: Outcome) -> str:
+    """Whether the run kept the limit; it touches one second more than it lasts."""
     most = load.limit * load.keys * (int(load.seconds) + 1)
-    verdict = "ok" if outcome.passed <= most or not load.limited else "TOO MANY"
-    print(f"{line}  p99 {outcome.p99:6.2f} ms  {outcome.passed:9,} passed, at most {most:,}: {verdict}")
+    if not load.limited:
+        return ""
+    verdict = "ok" if outcome.passed <= most else "TOO MANY"
+    return f"{outcome.passed:,} passed, at most {most:,}: {verdict}"
 
 
 def describe(load: Load) -> str:
@@ -133,21 +142,25 @@ def describe(load: Load) -> str:
     return f"{load.keys:4} keys  {limit:>8}  work {load.work:5}"
 
 
+def loads(folder: Path, uri: str, seconds: float, *, work: int) -> list[Load]:
+    """Mostly refused and all let through, over one key and over many."""
+    cases = [(1, 20), (1, 1000), (500, 20), (500, 1000)]
+    return [Load(folder, uri, seconds, limit, keys, work) for keys, limit in cases]
+
+
 def main() -> None:
     """Run all loads and print a line each."""
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--seconds", type=float, default=3.0)
-    options.add_argument("--uri", default="", help="a storage of the limits library instead of the shared one")
+    options.add_argument("--uri", default="", help="another storage of the limits library, such as memory://")
     chosen = options.parse_args()
     with tempfile.TemporaryDirectory() as name:
-        def each(show: Callable[[Load], None], work: int = 0, limited: bool = True) -> None:
-            for keys, limit in [(1, 20), (1, 1000), (500, 20), (500, 1000)]:
-                show(Load(Path(name), chosen.uri, chosen.seconds, limit, keys, work, limited))
-
-        each(print_alone)
-        each(print_together)
-        each(print_together, work=5000)
-        print_together(Load(Path(name), chosen.uri, chosen.seconds, 20, 500, 5000, limited=False))
+        idle = loads(Path(name), chosen.uri, chosen.seconds, work=0)
+        busy = loads(Path(name), chosen.uri, chosen.seconds, work=5000)
+        for load in idle:
+            print_alone(load)
+        for load in [*idle, *busy, replace(busy[-1], limited=False)]:
+            print_together(load)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,9 @@
+"""`rybbit compact`."""
+
+import click
+
+
+@click.command()
+def compact() -> None:
+    """Merge the small files of the store."""
+    raise click.ClickException("not built yet")

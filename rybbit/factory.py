@@ -1,0 +1,124 @@
+"""The one place where the app is put together."""
+
+import logging
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+
+from flask import Flask
+from sqlalchemy import event
+
+from rybbit import migrations, paths
+from rybbit.config import Config, load_config, read_or_make_secret
+from rybbit.database import configure_engine, flask_settings, sqlite_file
+from rybbit.errors import ConfigurationError
+from rybbit.extensions import csrf, db, limiter
+from rybbit.ingest.drops import DropKey
+from rybbit.limits import make_storage, shared_uri
+from rybbit.runtime import Runtime, Writers
+from rybbit.services.drops import record_drops
+from rybbit.services.keys import record_key_uses
+from rybbit.web import api
+from rybbit.web.api.front import TrackFront
+from rybbit.web.errors import register_error_handlers
+
+
+def create_app(config: Mapping[str, object] | None = None, *, migrate: bool = True) -> Flask:
+    """Build the server's app.
+
+    Args:
+        config: settings by their outside names, which win over the environment.
+        migrate: whether to bring the control database up to date.
+
+    Raises:
+        ConfigurationError: a setting is unfit, or the instance folder is not in order.
+    """
+    settings = load_config(config)
+    _prepare_folder(settings.instance_path)
+    logging.getLogger("rybbit").setLevel(settings.log_level.upper())
+    app = Flask(
+        "rybbit",
+        root_path=str(paths.PACKAGE),
+        instance_path=str(settings.instance_path),
+        template_folder=str(paths.templates_path()),
+        static_folder=str(paths.static_path()),
+    )
+    app.config.update(_flask_config(settings))
+    # Fields keep the order in which the contract lists them.
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    _add_database(app, settings, migrate=migrate)
+    csrf.init_app(app)
+    limiter.init_app(app)
+    runtime = _add_runtime(app, settings)
+    api.register(app)
+    register_error_handlers(app)
+    app.wsgi_app = TrackFront(app.wsgi_app, runtime)  # type: ignore[method-assign]
+    return app
+
+
+def _prepare_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise ConfigurationError(f"The instance folder {folder} cannot be made: {error.strerror}") from error
+
+
+def _flask_config(settings: Config) -> dict[str, object]:
+    storage = settings.ratelimit_storage_uri
+    if storage in ("", "rybbit+shared://"):
+        storage = shared_uri(settings.instance_path / "limits")
+    return {
+        **flask_settings(settings),
+        "SECRET_KEY": settings.secret_key or read_or_make_secret(settings.instance_path / "secret_key"),
+        "RATELIMIT_STORAGE_URI": storage,
+        "SESSION_COOKIE_NAME": "rybbit_session",
+        "SESSION_COOKIE_HTTPONLY": True,
+        "SESSION_COOKIE_SAMESITE": "Lax",
+        "MAX_CONTENT_LENGTH": 1024 * 1024,
+    }
+
+
+def _add_database(app: Flask, settings: Config, *, migrate: bool) -> None:
+    db.init_app(app)
+    with app.app_context():
+        configure_engine(db.engine)
+        if migrate:
+            _refuse_lost_database(settings)
+            migrations.upgrade(db.engine, backup_folder=settings.instance_path / "backups")
+
+
+def _refuse_lost_database(settings: Config) -> None:
+    """Refuse an empty database beside events: their sites would be unknown, and the events be lost."""
+    events = settings.instance_path / "events" / "_delta_log"
+    journal = settings.instance_path / "journal"
+    has_events = events.is_dir() or any(journal.glob("*.jsonl")) or any(journal.glob("*.open"))
+    if has_events and migrations.current_revision(db.engine) is None:
+        file = sqlite_file(db.engine.url)
+        raise ConfigurationError(
+            f"The instance folder {settings.instance_path} holds events, but the control database"
+            f" {file or db.engine.url.render_as_string()} is empty: their sites would be unknown."
+            " Restore the database, or move the events away."
+        )
+
+
+def _add_runtime(app: Flask, settings: Config) -> Runtime:
+    with app.app_context():
+        engine = db.engine
+
+    def write_drops(counts: Mapping[DropKey, int]) -> None:
+        with engine.begin() as connection:
+            record_drops(connection, counts)
+
+    def write_key_uses(uses: Mapping[str, datetime]) -> None:
+        with engine.begin() as connection:
+            record_key_uses(connection, uses)
+
+    make_storage(app.config["RATELIMIT_STORAGE_URI"], settings.instance_path / "limits")
+    runtime = Runtime(settings, engine, limiter.limiter, Writers(write_drops, write_key_uses))
+    app.extensions["rybbit"] = runtime
+
+    @event.listens_for(db.session, "after_commit")
+    def _forget(_session: object) -> None:
+        runtime.directory.forget()
+
+    return runtime

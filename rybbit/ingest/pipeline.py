@@ -1,0 +1,219 @@
+"""The write path as one function: a request goes in, an answer comes out, the event is on disk.
+
+payload -> credential -> limit -> bots -> exclusions -> agent, geo, channel -> visitor -> journal
+"""
+
+import logging
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+from rybbit import clock
+from rybbit.errors import Unavailable
+from rybbit.ingest.answers import ACCEPTED, Answer, Filtered, Refused
+from rybbit.ingest.bots import is_bot
+from rybbit.ingest.credential import Admission, Gate, check_fields, token_of
+from rybbit.ingest.directory import SiteDirectory
+from rybbit.ingest.drops import DropCounter
+from rybbit.ingest.enrich import Client, Enricher
+from rybbit.ingest.payload import Event, InvalidPayload, parse_batch, parse_event, validate_event
+from rybbit.ingest.request import TrackRequest, TrustedProxies
+from rybbit.models import Reason
+from rybbit.store.journal import Entry, Journal
+
+logger = logging.getLogger(__name__)
+
+_CONTENT_TYPES = ("application/json", "text/plain")
+_FIELDS = frozenset(field.alias or name for name, field in Event.model_fields.items())
+_Item = Entry | Filtered
+
+
+class Pipeline:
+    """Takes events in for one process; safe for any number of threads."""
+
+    def __init__(
+        self,
+        directory: SiteDirectory,
+        gate: Gate,
+        enricher: Enricher,
+        journal: Journal,
+        drops: DropCounter,
+        proxies: TrustedProxies,
+    ) -> None:
+        self._directory = directory
+        self._gate = gate
+        self._enricher = enricher
+        self._journal = journal
+        self._drops = drops
+        self._proxies = proxies
+
+    def receive(self, request: TrackRequest) -> Answer:
+        """Answer `POST /api/track`: one event, stored durably if the answer is a plain success."""
+        return self._answered(self._receive_event, request)
+
+    def receive_batch(self, request: TrackRequest) -> Answer:
+        """Answer `POST /api/track/batch`: the good events are stored all or none."""
+        return self._answered(self._receive_batch, request)
+
+    def track(self, data: dict[str, Any], *, site: str, address: str, user_agent: str) -> bool:
+        """Store an event of this process itself, under the names of the HTTP API.
+
+        No key, no limit, no domain and no bot filter stand before it. Answers whether it was stored;
+        an excluded address or country is no error.
+
+        Raises:
+            InvalidPayload: a field is wrong; NotFound is for the caller to raise on `LookupError`.
+            LookupError: there is no such site.
+            Unavailable: it cannot be stored now.
+        """
+        now_ms = clock.now_ms()
+        event = validate_event({**data, "site_id": site}, now_ms=now_ms)
+        tracked = self._directory.find_site(event.site_id)
+        if tracked is None:
+            raise LookupError(site)
+        admission = Admission(tracked, "in-process")
+        item = self._prepare(event, admission, Client(address, user_agent), now_ms)
+        return isinstance(item, Entry) and self._store(item)
+
+    def _answered(self, handle: Callable[[TrackRequest], Answer], request: TrackRequest) -> Answer:
+        """The one place where what is raised below becomes an answer."""
+        try:
+            _check_content_type(request.content_type)
+            return handle(request)
+        except InvalidPayload as error:
+            self._count_invalid(error)
+            return Answer(400, {"success": False, "error": "Invalid payload", "details": error.details()})
+        except Refused as refusal:
+            if refusal.site_id is not None and refusal.reason is not None:
+                self._drops.add(refusal.site_id, refusal.reason, refusal.rule)
+            return refusal.answer()
+        except Unavailable as error:
+            return Answer(503, {"success": False, "error": str(error)}, error.retry_after)
+
+    def _receive_event(self, request: TrackRequest) -> Answer:
+        now_ms = clock.now_ms()
+        event = parse_event(request.body, now_ms=now_ms)
+        client = self._client_of(request)
+        admission = self._gate.admit(event.site_id, token_of(event, request), request, client.address)
+        check_fields(event, admission)
+        item = self._prepare(event, admission, client, now_ms)
+        if isinstance(item, Filtered):
+            return item.answer()
+        self._store(item)
+        return ACCEPTED
+
+    def _receive_batch(self, request: TrackRequest) -> Answer:
+        now_ms = clock.now_ms()
+        batch = parse_batch(request.body, now_ms=now_ms)
+        client = self._client_of(request)
+        admissions = self._admit_all(batch.items, request, client.address)
+        entries: list[Entry] = []
+        rejected: list[dict[str, Any]] = []
+        filtered: Counter[str] = Counter()
+        for index, event in enumerate(batch.items):
+            try:
+                item = self._prepare_of_batch(event, admissions, request, client, now_ms)
+            except InvalidPayload as error:
+                self._count_invalid(error)
+                rejected.append({"index": index, "error": "Invalid payload", "details": error.details()})
+            except Refused as refusal:
+                self._drops.add(refusal.site_id or 0, refusal.reason or Reason.FORBIDDEN_FIELD, refusal.rule)
+                rejected.append({"index": index, "error": refusal.error})
+            else:
+                if isinstance(item, Filtered):
+                    filtered[item.reason] += 1
+                else:
+                    entries.append(item)
+        self._store_all(entries)
+        return Answer(
+            200,
+            {"success": True, "accepted": len(entries), "rejected": rejected, "filtered": dict(filtered)},
+        )
+
+    def _admit_all(
+        self, items: list[Event | InvalidPayload], request: TrackRequest, address: str
+    ) -> dict[tuple[str, str | None], Admission]:
+        """Let a batch in for each site and key that it names; the first refusal refuses it whole."""
+        wanted = dict.fromkeys(
+            (item.site_id, token_of(item, request)) for item in items if isinstance(item, Event)
+        )
+        return {name: self._gate.admit(*name, request, address) for name in wanted}
+
+    def _prepare_of_batch(
+        self,
+        event: Event | InvalidPayload,
+        admissions: dict[tuple[str, str | None], Admission],
+        request: TrackRequest,
+        client: Client,
+        now_ms: int,
+    ) -> _Item:
+        if isinstance(event, InvalidPayload):
+            raise event
+        admission = admissions[event.site_id, token_of(event, request)]
+        check_fields(event, admission)
+        return self._prepare(event, admission, client, now_ms)
+
+    def _prepare(self, event: Event, admission: Admission, client: Client, now_ms: int) -> _Item:
+        """The entry for the journal, or the rule of the site that keeps the event out."""
+        site = admission.site
+        client = client.overridden_by(event)
+        item: _Item | None = None
+        if admission.key_id is None and site.block_bots and is_bot(client.user_agent):
+            item = Filtered(Reason.BOT, "")
+        elif (pattern := site.exclusions.match_ip(client.address)) is not None:
+            item = Filtered(Reason.IP, pattern)
+        else:
+            place = self._enricher.locate(client.address)
+            country = site.exclusions.match_country(place.country)
+            if country is None:
+                return self._enricher.entry(event, site, client, place, now_ms)
+            item = Filtered(Reason.COUNTRY, country)
+        self._drops.add(site.site_id, item.reason, item.rule)
+        return item
+
+    def _store(self, entry: Entry) -> bool:
+        return self._store_all([entry]) == 1
+
+    def _store_all(self, entries: list[Entry]) -> int:
+        """Store durably; answers how many were new."""
+        if not entries:
+            return 0
+        try:
+            stored = self._journal.append(entries)
+        except Unavailable:
+            self._count(entries, Reason.UNAVAILABLE)
+            raise
+        doubles = [entry for entry, new in zip(entries, stored, strict=True) if not new]
+        if doubles:
+            self._count(doubles, Reason.DUPLICATE)
+        return len(entries) - len(doubles)
+
+    def _count(self, entries: list[Entry], reason: Reason) -> None:
+        for site_id, number in Counter(entry.site_id for entry in entries).items():
+            self._drops.add(site_id, reason, count=number)
+
+    def _count_invalid(self, error: InvalidPayload) -> None:
+        if error.site_id is None:
+            return
+        try:
+            site = self._directory.find_site(error.site_id)
+        except Unavailable:
+            logger.warning("A refused event is in no site's count: the control database does not answer")
+            return
+        if site is not None:
+            self._drops.add(site.site_id, Reason.INVALID_PAYLOAD, _first_field(error))
+
+    def _client_of(self, request: TrackRequest) -> Client:
+        address = self._proxies.client_address(request.peer, request.forwarded_for)
+        return Client(address, request.user_agent)
+
+
+def _first_field(error: InvalidPayload) -> str:
+    """The first wrong field; names that are not ours would make a count for every typo in the world."""
+    return next((name for name in error.field_errors if name in _FIELDS), "body")
+
+
+def _check_content_type(content_type: str) -> None:
+    kind = content_type.partition(";")[0].strip().lower()
+    if kind and kind not in _CONTENT_TYPES:
+        raise Refused(415, f"Content-Type must be {' or '.join(_CONTENT_TYPES)}")

@@ -1,0 +1,67 @@
+"""A tracking request as the pipeline sees it, whatever server or framework it came through."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+
+from rybbit.ingest.exclusions import normalise_address
+
+Network = IPv4Network | IPv6Network
+
+
+@dataclass(frozen=True, slots=True)
+class TrackRequest:
+    """What counts of an HTTP request: its body, the headers that matter, and the peer's address."""
+
+    body: bytes
+    content_type: str
+    authorization: str
+    origin: str
+    referer: str
+    user_agent: str
+    forwarded_for: str
+    peer: str
+
+    @property
+    def token(self) -> str | None:
+        """What was given as a bearer; None without one, whatever other credentials there may be."""
+        scheme, _, token = self.authorization.partition(" ")
+        return token.strip() if scheme.lower() == "bearer" else None
+
+
+class TrustedProxies:
+    """The peers whose `X-Forwarded-For` is believed."""
+
+    def __init__(self, ranges: Sequence[str]) -> None:
+        self._networks: list[Network] = [ip_network(text, strict=False) for text in ranges]
+
+    def client_address(self, peer: str, forwarded_for: str) -> str:
+        """The address a request came from, in canonical form; "" if the peer has none (a socket file).
+
+        The header is read from the right, past every hop that is trusted; the first that is not, or
+        that is no address, ends the walk.
+        """
+        address = normalise_address(peer) or ""
+        if not self._networks or not forwarded_for:
+            return address
+        for hop in reversed(forwarded_for.split(",")):
+            if not self._trusts(address):
+                break
+            named = normalise_address(_without_port(hop.strip()))
+            if named is None:
+                break
+            address = named
+        return address
+
+    def _trusts(self, address: str) -> bool:
+        if not address:
+            return False
+        parsed = ip_address(address)
+        return any(parsed in network for network in self._networks)
+
+
+def _without_port(hop: str) -> str:
+    # Some proxies write `192.0.2.1:4711` and `[2001:db8::1]:4711`.
+    if hop.startswith("["):
+        return hop[1:].partition("]")[0]
+    return hop.partition(":")[0] if hop.count(":") == 1 else hop

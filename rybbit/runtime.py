@@ -1,0 +1,183 @@
+"""The parts of one running server, put together: what takes events in, keeps and moves them."""
+
+import atexit
+import logging
+import multiprocessing.util
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from limits.strategies import RateLimiter
+from sqlalchemy import Engine
+
+from rybbit.background import Background, Job
+from rybbit.config import Config
+from rybbit.ingest.credential import Gate
+from rybbit.ingest.directory import SiteDirectory
+from rybbit.ingest.drops import DropCounter, DropKey
+from rybbit.ingest.enrich import Enricher
+from rybbit.ingest.geo import GeoDatabase
+from rybbit.ingest.pipeline import Pipeline
+from rybbit.ingest.receipts import Receipts
+from rybbit.ingest.request import TrustedProxies
+from rybbit.ingest.visitor import DaySalts, Visitors
+from rybbit.limits import TrackLimiter, parse_rate
+from rybbit.locks import FileLock
+from rybbit.store.base import EventStore
+from rybbit.store.history import StoredHistory
+from rybbit.store.journal import Journal
+from rybbit.store.journal_files import JournalFolder
+from rybbit.store.lake import LakeOptions, LakeStore
+from rybbit.store.mover import Mover
+from rybbit.store.tombstones import Tombstones
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Writers:
+    """How counts reach the control database; handed in, since the ingest never writes there itself."""
+
+    drops: Callable[[Mapping[DropKey, int]], None]
+    key_uses: Callable[[Mapping[str, datetime]], None]
+
+
+class Runtime:
+    """Everything that one process of the server holds open; each worker has its own."""
+
+    def __init__(self, config: Config, engine: Engine, strategy: RateLimiter, writers: Writers) -> None:
+        self.config = config
+        self.journal_folder = JournalFolder(config.instance_path / "journal")
+        self.tombstones = Tombstones(config.instance_path / "tombstones")
+        self.lake_options = lake_options(config)
+        self.store: EventStore = LakeStore(self.lake_options)
+        self.receipts = Receipts(
+            config.instance_path / "receipts.db", self.journal_folder.path, StoredHistory(self.store)
+        )
+        self.journal = Journal(
+            self.journal_folder,
+            self.receipts,
+            file_bytes=config.journal_file_bytes,
+            file_seconds=config.journal_file_seconds,
+            queue_limit=config.journal_queue,
+        )
+        self.mover = Mover(
+            self.journal_folder,
+            self.store,
+            FileLock(config.instance_path / "mover.lock"),
+            move_bytes=config.move_bytes,
+            move_seconds=config.move_seconds,
+            before_adoption=lambda _: self.receipts.finish_interrupted(),
+            is_urgent=lambda: bool(self.tombstones.all()),
+        )
+        self.directory = SiteDirectory(engine)
+        self.salts = DaySalts(engine)
+        self.geo = GeoDatabase(*config.geo_databases)
+        self.drops = DropCounter(writers.drops)
+        self.pipeline = Pipeline(
+            self.directory,
+            Gate(
+                self.directory,
+                by_key=TrackLimiter(parse_rate(config.track_rate_limit), strategy),
+                by_address=TrackLimiter(
+                    parse_rate(config.browser_rate_limit, setting="RYBBIT_BROWSER_RATE_LIMIT"), strategy
+                ),
+            ),
+            Enricher(self.geo, Visitors(self.salts)),
+            self.journal,
+            self.drops,
+            TrustedProxies(config.trusted_proxies),
+        )
+        self._writers = writers
+        self._rewriting: subprocess.Popen[bytes] | None = None
+        self._background = [
+            Background("rybbit-counts", self._count_jobs()),
+            Background("rybbit-mover", self._mover_jobs()),
+        ]
+        self._started = False
+
+    def _count_jobs(self) -> list[Job]:
+        return [
+            Job("drops", 0.5, self.drops.flush),
+            Job("key uses", 5, lambda: self.directory.flush_uses(self._writers.key_uses)),
+            Job("salts", 60, self.salts.forget_old),
+        ]
+
+    def _mover_jobs(self) -> list[Job]:
+        return [
+            Job("journal file", 0.25, self.journal.close_if_due),
+            Job("mover", 0.5, self.mover.tick),
+            Job("rewrite", 5, self._start_rewrite),
+            Job("receipts", 600, self.receipts.forget_old),
+        ]
+
+    def start(self) -> None:
+        """Begin the background work of this process; called with every request, does it once."""
+        if self._started:
+            return
+        self._started = True
+        self.journal_folder.create()
+        for background in self._background:
+            background.start()
+        # A worker that multiprocessing forked ends without atexit, others without multiprocessing's exit.
+        atexit.register(self.stop)
+        multiprocessing.util.Finalize(None, self.stop, exitpriority=100)
+
+    def stop(self) -> None:
+        """Refuse further events, finish those under way, write the counts, close the files."""
+        if not self._started:
+            return
+        self._started = False
+        for background in self._background:
+            background.stop()
+        self.journal.close()
+        try:
+            self.drops.flush()
+            self.directory.flush_uses(self._writers.key_uses)
+        except Exception:
+            logger.exception("The last counts could not be written")
+        self.receipts.close()
+        self.store.close()
+
+    def reset_after_fork(self) -> None:
+        """A child starts its own background work."""
+        self._started = False
+
+    def _start_rewrite(self) -> None:
+        if self._rewriting is not None and self._rewriting.poll() is None:
+            return
+        self._rewriting = None
+        if self.store.needs_rewrite():
+            command = [sys.executable, "-m", "rybbit.store.maintenance", self.lake_options.to_json()]
+            self._rewriting = subprocess.Popen(command, stdin=subprocess.DEVNULL)
+
+    def describe(self) -> dict[str, Any]:
+        """What an operator wants to know of journal, store and geo database."""
+        listing = self.journal_folder.listing()
+        quarantined = list(self.journal_folder.quarantine.glob("*"))
+        return {
+            "journal": {
+                "open": len(listing.open),
+                "closed": len(listing.closed),
+                "batches": len(listing.manifests),
+                "quarantined": len(quarantined),
+            },
+            "store": self.store.describe(),
+            "geo": self.geo.describe(),
+        }
+
+
+def lake_options(config: Config) -> LakeOptions:
+    """What the lake needs to know of the settings."""
+    return LakeOptions(
+        folder=config.instance_path / "events",
+        journal=config.instance_path / "journal",
+        tombstones=config.instance_path / "tombstones",
+        memory=config.query_memory,
+        threads=config.query_threads,
+        compact_files=config.compact_files,
+        erase_hours=config.erase_hours,
+    )

@@ -1,0 +1,37 @@
+"""Domains of sites in one spelling."""
+
+import re
+
+import idna
+
+_SCHEME = re.compile(r"https?://", re.IGNORECASE)
+_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+_LONGEST = 253
+
+
+def normalise_domain(text: str) -> str:
+    """The domain as it is kept and compared: a lower-case host name in punycode.
+
+    `http://`, `https://` and trailing slashes are stripped, and so is the dot of the root.
+
+    Raises:
+        ValueError: it is no host name with a dot; a port, a path or an IP address is none.
+    """
+    host = _SCHEME.sub("", text.strip(), count=1).rstrip("/").removesuffix(".")
+    if len(host) > _LONGEST:
+        raise ValueError("longer than a host name can be")
+    host = host.lower() if host.isascii() else _to_punycode(host)
+    labels = host.split(".")
+    if len(host) > _LONGEST or len(labels) < 2 or not all(_LABEL.fullmatch(label) for label in labels):
+        raise ValueError("not a host name with a dot")
+    # The last label of a name is never a number; it would be read as an IPv4 address.
+    if labels[-1].isdigit():
+        raise ValueError("an IP address")
+    return host
+
+
+def _to_punycode(host: str) -> str:
+    try:
+        return idna.encode(host, uts46=True).decode("ascii").lower()
+    except (idna.IDNAError, UnicodeError) as error:
+        raise ValueError("not an internationalised host name") from error

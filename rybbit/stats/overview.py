@@ -1,0 +1,54 @@
+"""The headline figures of a period: sessions, pageviews, users and what follows from them."""
+
+from dataclasses import dataclass
+
+from rybbit.stats.period import Period
+from rybbit.store.base import EventStore, Scope
+
+# Durations come from the events of the period alone, so that a figure never depends on what lies outside.
+_OVERVIEW = """
+with visits as (
+  select
+    session_id,
+    count(*) filter (where type = 'pageview') as pageviews,
+    epoch_ms(max(timestamp)) - epoch_ms(min(timestamp)) as milliseconds
+  from events
+  where site_id = $site_id and {period}
+  group by session_id
+)
+select
+  count(*),
+  coalesce(sum(pageviews), 0),
+  (select count(distinct user_hash) from events where site_id = $site_id and {period}),
+  count(*) filter (where pageviews = 1),
+  coalesce(avg(milliseconds), 0) / 1000
+from visits
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """`bounce_rate` is the percentage of sessions with exactly one pageview; duration is in seconds."""
+
+    sessions: int
+    pageviews: int
+    users: int
+    pages_per_session: float
+    bounce_rate: float
+    session_duration: float
+
+
+def overview(store: EventStore, site_id: int, period: Period) -> Overview:
+    """The headline figures of a site."""
+    sql = _OVERVIEW.format(period=period.condition)
+    scope = Scope(site_id, period.start_ms, period.end_ms)
+    rows = store.query(sql, {"site_id": site_id, **period.parameters}, scope=scope)
+    sessions, pageviews, users, bounces, duration = rows[0]
+    return Overview(
+        sessions=int(sessions),
+        pageviews=int(pageviews),
+        users=int(users),
+        pages_per_session=pageviews / sessions if sessions else 0.0,
+        bounce_rate=100 * bounces / sessions if sessions else 0.0,
+        session_duration=float(duration),
+    )

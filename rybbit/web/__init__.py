@@ -1,0 +1,1 @@
+"""HTTP: JSON for programs in `api`, pages for people in `pages`."""

@@ -1,0 +1,45 @@
+"""Whether the server is well, which version it is, and what a client must know before it signs in."""
+
+import logging
+
+from flask import Blueprint, Response, jsonify
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+
+from rybbit.extensions import db
+from rybbit.version import installed_version
+from rybbit.web.access import current_runtime
+
+logger = logging.getLogger(__name__)
+
+blueprint = Blueprint("health", __name__, url_prefix="/api")
+
+
+@blueprint.get("/health")
+def health() -> tuple[Response, int]:
+    """200 when events can be taken in and sites be read, else 503; each part is named."""
+    parts = {"database": _database_answers(), "journal": current_runtime().journal_folder.is_writable()}
+    named = {name: "ok" if well else "failing" for name, well in parts.items()}
+    well = all(parts.values())
+    return jsonify({"status": "ok" if well else "failing", **named}), 200 if well else 503
+
+
+@blueprint.get("/version")
+def version() -> Response:
+    """The version of the server."""
+    return jsonify({"version": installed_version()})
+
+
+@blueprint.get("/config")
+def config() -> Response:
+    """Whether strangers may make an account."""
+    return jsonify({"disableSignup": current_runtime().config.disable_signup})
+
+
+def _database_answers() -> bool:
+    try:
+        db.session.execute(text("select 1"))
+    except SQLAlchemyError as error:
+        logger.warning("The control database does not answer: %s", type(error).__name__)
+        return False
+    return True

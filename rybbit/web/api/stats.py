@@ -1,0 +1,90 @@
+"""Statistics and raw events of a site, for those who may read it."""
+
+from dataclasses import asdict
+
+from flask import Blueprint, Response, jsonify, request
+
+from rybbit import clock
+from rybbit.errors import InvalidInput
+from rybbit.services.drops import drops_of
+from rybbit.stats.events import event_page
+from rybbit.stats.live import has_data, live_user_count
+from rybbit.stats.overview import overview
+from rybbit.web import params
+from rybbit.web.access import current_runtime, member_site, readable_site, sees_addresses
+
+blueprint = Blueprint("stats", __name__, url_prefix="/api/sites/<site_id>")
+
+_DAY_MINUTES = 24 * 60
+
+
+@blueprint.before_request
+def refuse_filters() -> None:
+    """Refuse what is not understood, rather than answer another question than the one asked."""
+    if request.args.get("filters", "[]").strip() not in ("", "[]"):
+        raise InvalidInput({"filters": ["Filters are not supported yet"]})
+
+
+@blueprint.get("/overview")
+def site_overview(site_id: str) -> Response:
+    """The headline figures of a period."""
+    site = readable_site(site_id)
+    figures = overview(current_runtime().store, site.site_id, params.period())
+    return jsonify({"data": asdict(figures)})
+
+
+@blueprint.get("/events")
+def site_events(site_id: str) -> Response:
+    """Raw events, newest first."""
+    site = readable_site(site_id)
+    page = event_page(
+        current_runtime().store,
+        site.site_id,
+        params.period(),
+        page_size=params.whole_number("page_size", default=50, least=1, most=1000),
+        before_ms=params.moment("before_timestamp"),
+        since_ms=params.moment("since_timestamp"),
+        with_addresses=site.track_ip and sees_addresses(site),
+    )
+    oldest = None if page.oldest_ms is None else clock.to_iso(clock.from_ms(page.oldest_ms))
+    return jsonify({"data": page.events, "cursor": {"hasMore": page.has_more, "oldestTimestamp": oldest}})
+
+
+@blueprint.get("/has-data")
+def site_has_data(site_id: str) -> Response:
+    """Whether any event has come in."""
+    site = readable_site(site_id)
+    return jsonify({"hasData": has_data(current_runtime().store, site.site_id)})
+
+
+@blueprint.get("/live-user-count")
+def site_live_user_count(site_id: str) -> Response:
+    """How many are there now."""
+    site = readable_site(site_id)
+    minutes = params.whole_number("minutes", default=5, least=1, most=_DAY_MINUTES)
+    return jsonify({"count": live_user_count(current_runtime().store, site.site_id, minutes=minutes)})
+
+
+@blueprint.get("/drops")
+def site_drops(site_id: str) -> Response:
+    """What was refused or filtered, by reason, rule and hour; the newest hour first."""
+    site = member_site(site_id)
+    since = params.moment("since")
+    rows = drops_of(
+        site,
+        since=None if since is None else clock.from_ms(since),
+        limit=params.whole_number("limit", default=1000, least=1, most=10_000),
+    )
+    return jsonify(
+        {
+            "data": [
+                {
+                    "reason": row.reason,
+                    "rule": row.rule,
+                    "hour": clock.to_iso(row.hour),
+                    "count": row.count,
+                }
+                for row in rows
+            ]
+        }
+    )

@@ -1,0 +1,37 @@
+"""`/api/track` and `/api/track/batch` as Flask views.
+
+The front answers the first of them itself; this is the same for whoever calls the Flask app without it,
+and for everything that need not be fast.
+"""
+
+from flask import Blueprint, Response, request
+
+from rybbit.ingest.answers import Answer
+from rybbit.web.access import current_runtime
+from rybbit.web.api.tracking import PREFLIGHT_HEADERS, answer_batch, answer_event, headers_and_body
+
+blueprint = Blueprint("track", __name__, url_prefix="/api")
+
+
+@blueprint.post("/track")
+def track() -> Response:
+    """Take one event in."""
+    return _response(answer_event(request.environ, current_runtime().pipeline))
+
+
+@blueprint.post("/track/batch")
+def track_batch() -> Response:
+    """Take up to 500 events in."""
+    return _response(answer_batch(request.environ, current_runtime().pipeline))
+
+
+@blueprint.route("/track", methods=["OPTIONS"])
+@blueprint.route("/track/batch", methods=["OPTIONS"])
+def preflight() -> Response:
+    """Let pages of any origin ask; the domain check decides."""
+    return Response(status=204, headers=PREFLIGHT_HEADERS)
+
+
+def _response(answer: Answer) -> Response:
+    headers, body = headers_and_body(answer)
+    return Response(body, answer.status, headers)

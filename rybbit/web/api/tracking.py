@@ -1,0 +1,98 @@
+"""The wire of `/api/track`: from a WSGI environment to the pipeline, and back. No Flask is needed."""
+
+import json
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any
+
+from rybbit.ingest.answers import Answer
+from rybbit.ingest.pipeline import Pipeline
+from rybbit.ingest.request import TrackRequest
+
+EVENT_BYTES = 64 * 1024
+BATCH_BYTES = 1024 * 1024
+MISSING_BODY = b""
+
+_TOO_LARGE = "The body is larger than {limit} bytes"
+
+CORS_HEADERS = [("Access-Control-Allow-Origin", "*")]
+PREFLIGHT_HEADERS = [
+    *CORS_HEADERS,
+    ("Access-Control-Allow-Methods", "POST, OPTIONS"),
+    ("Access-Control-Allow-Headers", "Content-Type, Authorization"),
+    ("Access-Control-Max-Age", "86400"),
+]
+
+_ACCEPTED_BODY = b'{"success":true}'
+Environ = dict[str, Any]
+
+
+def answer_event(environ: Environ, pipeline: Pipeline) -> Answer:
+    """Answer `POST /api/track`."""
+    return _answer(environ, pipeline.receive, EVENT_BYTES)
+
+
+def answer_batch(environ: Environ, pipeline: Pipeline) -> Answer:
+    """Answer `POST /api/track/batch`."""
+    return _answer(environ, pipeline.receive_batch, BATCH_BYTES)
+
+
+def _answer(environ: Environ, receive: Callable[[TrackRequest], Answer], limit: int) -> Answer:
+    body = read_body(environ, limit)
+    if body is None:
+        return Answer(413, {"success": False, "error": _TOO_LARGE.format(limit=limit)})
+    return receive(_request(environ, body))
+
+
+def read_body(environ: Environ, limit: int) -> bytes | None:
+    """The body of a request; None if it is longer than the limit."""
+    length = environ.get("CONTENT_LENGTH")
+    stream = environ["wsgi.input"]
+    if length:
+        wanted = int(length) if length.isascii() and length.isdigit() else 0
+        return None if wanted > limit else _read_fully(stream, wanted)
+    if not environ.get("wsgi.input_terminated"):
+        return MISSING_BODY
+    body = _read_fully(stream, limit + 1)
+    return None if len(body) > limit else body
+
+
+def _read_fully(stream: Any, wanted: int) -> bytes:
+    body: bytes = stream.read(wanted)
+    # A server may hand over what has come so far, and more at the next call.
+    while len(body) < wanted and (more := stream.read(wanted - len(body))):
+        body += more
+    return body
+
+
+def _request(environ: Environ, body: bytes) -> TrackRequest:
+    get = environ.get
+    return TrackRequest(
+        body=body,
+        content_type=get("CONTENT_TYPE", ""),
+        authorization=get("HTTP_AUTHORIZATION", ""),
+        origin=get("HTTP_ORIGIN", ""),
+        referer=get("HTTP_REFERER", ""),
+        user_agent=get("HTTP_USER_AGENT", ""),
+        forwarded_for=get("HTTP_X_FORWARDED_FOR", ""),
+        peer=get("REMOTE_ADDR", ""),
+    )
+
+
+def status_line(status: int) -> str:
+    """The status as WSGI wants it."""
+    return f"{status} {HTTPStatus(status).phrase}"
+
+
+def headers_and_body(answer: Answer) -> tuple[list[tuple[str, str]], bytes]:
+    """An answer as it goes over the wire."""
+    body = _ACCEPTED_BODY if answer.body == {"success": True} else json.dumps(answer.body).encode()
+    headers = [
+        *CORS_HEADERS,
+        ("Content-Type", "application/json"),
+        ("Content-Length", str(len(body))),
+        ("Cache-Control", "no-store"),
+    ]
+    if answer.retry_after:
+        headers.append(("Retry-After", str(answer.retry_after)))
+    return headers, body
