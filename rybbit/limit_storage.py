@@ -10,13 +10,16 @@ of keys in the same second.
 The files may be deleted while no server runs, and only then.
 """
 
+import ctypes
+import fcntl
 import hashlib
 import mmap
 import os
 import struct
 import sys
+import weakref
 from bisect import bisect_left
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 from rybbit import clock
@@ -55,6 +58,42 @@ def file_name(limit: int, expiry: int) -> str:
     return f"{limit}-per-{expiry}s.v{_VERSION}-{slot_count(limit)}.window"
 
 
+# Called through PyDLL, a function of the C library keeps the GIL.
+_flock = ctypes.PyDLL(None).flock
+_flock.argtypes = (ctypes.c_int, ctypes.c_int)
+_TRY_LOCK = fcntl.LOCK_EX | fcntl.LOCK_NB
+_TRIES = 100  # some 50 microseconds, many times what a holder needs unless it was put off its processor
+
+
+class QuickLock(FileLock):
+    """A FileLock for sections of a few microseconds: takes the lock without letting go of the GIL.
+
+    `fcntl.flock` lets go of it even if the lock is free, and its caller may then wait milliseconds for
+    the GIL, with the lock in hand, while all threads of all processes wait for the lock.
+    """
+
+    def acquire(self, *, blocking: bool = True) -> bool:
+        """Take the lock; False only if `blocking` is false and somebody else holds it."""
+        if not blocking:
+            return super().acquire(blocking=False)
+        self._thread_lock.acquire()
+        try:
+            descriptor = self.descriptor()
+            for _ in range(_TRIES):
+                if _flock(descriptor, _TRY_LOCK) == 0:
+                    return True
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        except BaseException:
+            self._thread_lock.release()
+            raise
+        return True
+
+    def release(self) -> None:
+        """Give the lock back; the caller must hold it."""
+        _flock(self._descriptor, fcntl.LOCK_UN)
+        self._thread_lock.release()
+
+
 class WindowFile:
     """The hit times of many keys under one limit, in a file that all processes map.
 
@@ -73,15 +112,12 @@ class WindowFile:
         self._blank_slot = bytes(self._stride * _WORD)
         self._size = _HEADER.size + self._slots * self._stride * _WORD
         self._boot = hashlib.blake2b(clock.boot_id().encode(), digest_size=16).digest()
-        self._locate = lru_cache(_KNOWN_KEYS)(self._compute_place)
-        self._lock = FileLock(folder / file_name(limit, expiry))
-        try:
-            with self._lock:
-                self._map = self._open_map()
-                self._initialize()
-        except BaseException:
-            self._lock.close()
-            raise
+        self._locate = lru_cache(_KNOWN_KEYS)(partial(_place, self._boot, self._slots, self._stride))
+        self._lock = QuickLock(folder / file_name(limit, expiry))
+        weakref.finalize(self, self._lock.close).atexit = False
+        with self._lock:
+            self._map = self._open_map()
+            self._initialize()
         self._bytes = memoryview(self._map)
         self._words = self._bytes.cast("Q")
         self._times = self._bytes.cast("d")
@@ -160,17 +196,6 @@ class WindowFile:
             self._map[:] = bytes(self._size)
             self._map[: _HEADER.size] = header
 
-    def _compute_place(self, key: str) -> tuple[int, int, tuple[int, ...]]:
-        """The fingerprint of `key`, and the first words of the slots it may live in.
-
-        The boot id keys the hash: an outsider cannot choose keys that push a given other key out.
-        """
-        digest = hashlib.blake2b(key.encode("utf-8", "surrogatepass"), digest_size=32, key=self._boot)
-        high, low, start, step = struct.unpack("=4Q", digest.digest())
-        start_word = _HEADER.size // _WORD
-        slots = ((start + probe * (step | 1)) % self._slots for probe in range(_PROBES))
-        return high, low, tuple(start_word + slot * self._stride for slot in slots)
-
     def _find(self, high: int, low: int, bases: tuple[int, ...]) -> int:
         """The slot of the fingerprint, 0 if it has none."""
         words = self._words
@@ -207,6 +232,17 @@ class WindowFile:
         # From the place after the spare one, which is the oldest hit, to the newest.
         oldest = bisect_left(range(self._ring), max(now - self.expiry, _EARLIEST), 1, key=hit_at)
         return (now - hit_at(oldest), self._ring - oldest) if oldest < self._ring else (0.0, 0)
+
+
+def _place(boot: bytes, slots: int, stride: int, key: str) -> tuple[int, int, tuple[int, ...]]:
+    """The fingerprint of `key`, and the first words of the slots it may live in.
+
+    The boot id keys the hash: an outsider cannot choose keys that push a given other key out.
+    """
+    digest = hashlib.blake2b(key.encode("utf-8", "surrogatepass"), digest_size=32, key=boot)
+    high, low, start, step = struct.unpack("=4Q", digest.digest())
+    places = ((start + probe * (step | 1)) % slots for probe in range(_PROBES))
+    return high, low, tuple(_HEADER.size // _WORD + place * stride for place in places)
 
 
 def _allocate(descriptor: int, size: int) -> None:

@@ -15,6 +15,7 @@ from sqlalchemy import Engine
 
 from rybbit.background import Background, Job
 from rybbit.config import Config
+from rybbit.ingest import agent, bots
 from rybbit.ingest.credential import Gate
 from rybbit.ingest.directory import SiteDirectory
 from rybbit.ingest.drops import DropCounter, DropKey
@@ -25,7 +26,7 @@ from rybbit.ingest.receipts import Receipts
 from rybbit.ingest.request import TrustedProxies
 from rybbit.ingest.visitor import DaySalts, Visitors
 from rybbit.limits import TrackLimiter, parse_rate
-from rybbit.locks import FileLock
+from rybbit.locks import FileLock, register_forkable
 from rybbit.store.base import EventStore
 from rybbit.store.history import StoredHistory
 from rybbit.store.journal import Journal
@@ -98,6 +99,7 @@ class Runtime:
             Background("rybbit-mover", self._mover_jobs()),
         ]
         self._started = False
+        register_forkable(self)
 
     def _count_jobs(self) -> list[Job]:
         return [
@@ -125,6 +127,13 @@ class Runtime:
         # A worker that multiprocessing forked ends without atexit, others without multiprocessing's exit.
         atexit.register(self.stop)
         multiprocessing.util.Finalize(None, self.stop, exitpriority=100)
+
+    def warm_up(self) -> None:
+        """Build what would otherwise cost the first events their time: tables, engines, files."""
+        agent.warm_up()
+        bots.warm_up()
+        self.geo.reload_if_changed()
+        self.receipts.finish_interrupted()
 
     def stop(self) -> None:
         """Refuse further events, finish those under way, write the counts, close the files."""

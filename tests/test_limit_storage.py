@@ -1,8 +1,10 @@
 """The file of moving windows: exact over threads and processes, and unimpressed by damage."""
 
+import math
 import multiprocessing
 import os
 import signal
+import struct
 import threading
 import time
 from collections import defaultdict
@@ -18,6 +20,7 @@ from limits import RateLimitItemPerDay, RateLimitItemPerSecond
 
 from rybbit import clock, limit_storage
 from rybbit.limits import SharedStorage, shared_uri
+from rybbit.locks import FileLock
 from tests.limit_tools import Hands, only_file, passes, shared
 
 SPAWN = multiprocessing.get_context("spawn")
@@ -75,13 +78,15 @@ def test_a_machine_that_has_just_started_counts_from_nothing(folder: Path, hands
     limiter, rate = shared(folder), RateLimitItemPerDay(2)
     hands.seconds = 0.5
     assert limiter.get_window_stats(rate, "key").remaining == 2
-    assert passes(lambda: limiter.hit(rate, "key"), 5) == 2
+    assert passes(lambda: limiter.hit(rate, "key"), 1) == 1
+    assert limiter.get_window_stats(rate, "key").remaining == 1
+    assert passes(lambda: limiter.hit(rate, "key"), 5) == 1
 
 
 def test_several_hits_at_once_count_all_or_none(folder: Path, hands: Hands) -> None:
     limiter, rate = shared(folder), RateLimitItemPerSecond(5)
-    answers = [limiter.hit(rate, "key", cost=cost) for cost in (6, 0, 3, 3, 2, 1, 0)]
-    assert answers == [False, True, True, False, True, False, True]
+    answers = [limiter.hit(rate, "key", cost=cost) for cost in (6, 0, 3, 3, -1, 2, 1, 0)]
+    assert answers == [False, True, True, False, True, True, False, True]
 
 
 def test_limits_and_keys_do_not_mix(folder: Path, hands: Hands) -> None:
@@ -140,9 +145,14 @@ def test_the_key_hit_longest_ago_gives_way(
 @pytest.mark.parametrize("limit", [1, 20, 1000, 30_000])
 def test_the_file_is_small_and_has_its_blocks(folder: Path, limit: int) -> None:
     shared(folder).hit(RateLimitItemPerSecond(limit), "key")
-    status = only_file(folder).stat()
-    assert status.st_size <= 17 * 1024 * 1024
-    assert status.st_blocks * 512 >= status.st_size
+    path = only_file(folder)
+    size, header = path.stat().st_size, path.read_bytes()[:64]
+    assert size <= 17 * 1024 * 1024
+    assert path.stat().st_blocks * 512 >= size
+    path.write_bytes(header)
+    os.truncate(path, size)  # as a copy made by a tool that leaves holes
+    shared(folder).hit(RateLimitItemPerSecond(limit), "key")
+    assert path.stat().st_blocks * 512 >= size
 
 
 # Processes
@@ -219,6 +229,24 @@ def test_a_child_forked_under_the_lock_waits_its_turn(
     assert os.waitstatus_to_exitcode(os.waitpid(children[0], 0)[1]) == 1
 
 
+@pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
+def test_a_child_forked_while_the_file_is_opened_opens_its_own(folder: Path) -> None:
+    rate = RateLimitItemPerDay(10)
+    shared(folder).hit(rate, "key")
+    lock, limiter = FileLock(only_file(folder)), shared(folder)
+    with lock:
+        opening = threading.Thread(target=limiter.hit, args=(rate, "key"))
+        opening.start()
+        time.sleep(0.1)
+        child = os.fork()
+        if child == 0:
+            signal.alarm(20)
+            os._exit(passes(lambda: limiter.hit(rate, "key"), 4))
+    opening.join()
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 4
+    assert passes(lambda: limiter.hit(rate, "key"), 20) == 4
+
+
 def die_inside(folder: Path) -> None:
     limiter, rate = shared(folder), RateLimitItemPerDay(3)
     limiter.hit(rate, "key")
@@ -285,11 +313,43 @@ def test_a_file_that_is_too_long_keeps_its_count(folder: Path) -> None:
     assert passes(lambda: shared(folder).hit(rate, "key"), 9) == 2
 
 
+def replace_word(path: Path, old: bytes, new: bytes) -> None:
+    """Change a word in the slots of a file that is in use."""
+    data = path.read_bytes()
+    assert old in data[64:]
+    with path.open("r+b") as file:
+        file.write(data[:64] + data[64:].replace(old, new))
+
+
 def test_damage_under_a_running_server_keeps_nobody_out(folder: Path) -> None:
     limiter, rate = shared(folder), RateLimitItemPerDay(3)
     limiter.hit(rate, "key")
-    with only_file(folder).open("r+b") as file:
-        size = len(file.read())
-        file.seek(0)
-        file.write(b"\x7f" * size)
+    path = only_file(folder)
+    with path.open("r+b") as file:
+        file.write(b"\x7f" * path.stat().st_size)
     assert passes(lambda: limiter.hit(rate, "key"), 9) == 3
+
+
+@pytest.mark.parametrize("place", [4, 1000, 2**64 - 1])
+def test_a_place_outside_the_ring_is_forgotten(folder: Path, place: int) -> None:
+    limiter, rate = shared(folder), RateLimitItemPerDay(3)
+    assert passes(lambda: limiter.hit(rate, "key"), 2) == 2
+    replace_word(only_file(folder), struct.pack("Q", 2), struct.pack("Q", place))
+    assert passes(lambda: limiter.hit(rate, "key"), 9) == 3
+
+
+@pytest.mark.parametrize("moment", [1e300, math.inf, math.nan, -1.0])
+def test_a_time_that_cannot_be_does_not_count(
+    folder: Path, hands: Hands, monkeypatch: pytest.MonkeyPatch, moment: float
+) -> None:
+    monkeypatch.setattr(limit_storage, "_MOST_SLOTS", 8)
+    limiter, rate = shared(folder), RateLimitItemPerSecond(1, 100)
+    for number in range(7):
+        limiter.hit(rate, f"damaged {number}")
+    hands.seconds += 1
+    limiter.hit(rate, "whole")
+    replace_word(only_file(folder), struct.pack("d", 1000.0), struct.pack("d", moment))
+    hands.seconds += 1
+    assert limiter.hit(rate, "damaged 0")
+    assert all(limiter.hit(rate, f"new {number}") for number in range(6))
+    assert not limiter.hit(rate, "whole")

@@ -1,5 +1,6 @@
 """Rate limits: what a setting means, what a caller is told, and what happens when a storage fails."""
 
+import gc
 import logging
 import os
 import resource
@@ -149,6 +150,7 @@ def test_a_storage_that_fails_lets_events_through_and_says_so_once_a_minute(
     assert not storage.check()
     folder.unlink()
     assert storage.check()
+    assert [limiter.hit("key") for _ in range(3)] == [0, 0, 0]
     hands.seconds += 1.001
     assert [limiter.hit("key"), limiter.hit("key")] == [0, 60]
 
@@ -163,15 +165,17 @@ def test_a_folder_that_is_none_is_a_matter_of_configuration(folder: Path) -> Non
 def test_a_file_that_does_not_fit_is_made_later(folder: Path) -> None:
     limiter, rate = shared(folder), RateLimitItemPerSecond(1, 60)
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, hard))
+    gc.collect()
     descriptors = len(list(Path("/dev/fd").iterdir()))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, hard))
     try:
         for _ in range(3):
             with pytest.raises(Unavailable, match="cannot be kept in"):
                 limiter.hit(rate, "key")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    assert len(list(Path("/dev/fd").iterdir())) == descriptors
+    gc.collect()
+    assert len(list(Path("/dev/fd").iterdir())) <= descriptors
     assert [limiter.hit(rate, "key"), limiter.hit(rate, "key")] == [True, False]
 
 

@@ -78,7 +78,8 @@ def _shown(name: str, config: Config) -> str:
         return "(set)" if value else ""
     if isinstance(value, tuple):
         return ",".join(value)
-    return _PASSWORD.sub(r"\1***@", str(value))
+    text = str(value)
+    return text.lower() if isinstance(value, bool) else _PASSWORD.sub(r"\1***@", text)
 
 
 def _check_names() -> Iterator[Finding]:

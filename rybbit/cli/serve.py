@@ -1,9 +1,140 @@
-"""`rybbit serve`."""
+"""`rybbit serve`: the server, with several workers."""
+
+import logging
+import os
+import signal
+import threading
+import time
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from rybbit.cli.init import describe_first_run, set_up_instance
+from rybbit.cli.instance import has_instance, open_app, read_settings
+
+if TYPE_CHECKING:
+    from rybbit.config import Config
+
+logger = logging.getLogger("rybbit.serve")
+
+# A group commit makes a thread wait; more than these cost more in switching than they gain (see
+# tests/bench/track_bench.py).
+_DEFAULT_THREADS = 16
+_PARENT_LOOK_SECONDS = 1.0
+# Granian gives up when workers die in quick succession; a server that has run this long begins anew.
+_WORTH_RESTARTING_SECONDS = 3.0
+_STOP_SECONDS = 30
+
 
 @click.command()
-def serve() -> None:
-    """Run the server."""
-    raise click.ClickException("not built yet")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65535))
+@click.option("--workers", type=click.IntRange(1, 64), help="Processes; by default one a core, at least two.")
+@click.option("--threads", default=_DEFAULT_THREADS, show_default=True, type=click.IntRange(1, 256))
+@click.option("--domain", help="Domain of the first site, on an empty instance.")
+@click.option("--email", help="Email address of the first owner, on an empty instance.")
+def serve(
+    host: str, port: int, workers: int | None, threads: int, domain: str | None, email: str | None
+) -> None:
+    """Run the server; an empty instance is set up first, if a domain is given."""
+    config = read_settings()
+    address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    _prepare(config, domain=domain, email=email, address=address)
+    # The workers read the settings again, from wherever they are started.
+    os.environ["RYBBIT_INSTANCE_PATH"] = str(config.instance_path)
+    logging.basicConfig(
+        level=config.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    click.echo(f"Serving on {address}", err=True)
+    _serve(host, port, workers or max(2, os.cpu_count() or 2), threads)
+
+
+def _prepare(config: "Config", *, domain: str | None, email: str | None, address: str) -> None:
+    """Bring the database up to date, and set an empty instance up."""
+    if has_instance(config):
+        with open_app(migrate=True):
+            from rybbit.services.accounts import has_accounts
+
+            if has_accounts():
+                return
+    if domain is None:
+        with open_app(migrate=True):
+            click.echo(
+                "This instance is empty. Stop the server and start it with --domain EXAMPLE.COM,"
+                " or run `rybbit init --email YOU@EXAMPLE.COM --domain EXAMPLE.COM` beside it.",
+                err=True,
+            )
+        return
+    first = set_up_instance(email=email or f"owner@{_host_of(domain)}", domain=domain)
+    click.echo(describe_first_run(first, address=config.base_url or address))
+    click.echo()
+
+
+def _host_of(domain: str) -> str:
+    from rybbit.services.domains import strip_domain
+
+    return strip_domain(domain)
+
+
+def _serve(host: str, port: int, workers: int, threads: int) -> None:
+    while True:
+        began = time.monotonic()
+        stopped = _StopSignal()
+        try:
+            _run_granian(host, port, workers, threads, stopped)
+        except SystemExit:
+            if stopped.seen or time.monotonic() - began < _WORTH_RESTARTING_SECONDS:
+                raise
+            logger.error("Workers died in quick succession; starting all of them anew")
+        else:
+            return
+
+
+class _StopSignal:
+    """Whether the server ended because somebody asked it to."""
+
+    seen = False
+
+    def note(self) -> None:
+        """Called when the server shuts down by request."""
+        self.seen = True
+
+
+def _run_granian(host: str, port: int, workers: int, threads: int, stopped: _StopSignal) -> None:
+    from granian import Granian
+    from granian.constants import Interfaces
+    from granian.log import LogLevels
+
+    server = Granian(
+        "rybbit",
+        address=host,
+        port=port,
+        interface=Interfaces.WSGI,
+        workers=workers,
+        blocking_threads=threads,
+        respawn_failed_workers=True,
+        workers_kill_timeout=_STOP_SECONDS,
+        websockets=False,
+        log_level=LogLevels.warning,
+    )
+    server.serve(target_loader=load_worker, wrap_loader=False)
+
+
+def load_worker() -> Any:
+    """The WSGI app of one worker, made in the worker itself."""
+    from rybbit.factory import create_app
+
+    app = create_app(migrate=False)
+    runtime = app.extensions["rybbit"]
+    runtime.start()
+    # Beside the first requests, which need not wait for tables that only later ones use.
+    threading.Thread(target=runtime.warm_up, daemon=True).start()
+    threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
+    return app
+
+
+def _end_with_parent(parent: int) -> None:
+    """Stop the worker when the server that started it is gone, killed perhaps: nobody else would."""
+    while os.getppid() == parent:
+        time.sleep(_PARENT_LOOK_SECONDS)
+    os.kill(os.getpid(), signal.SIGTERM)

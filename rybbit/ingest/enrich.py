@@ -1,8 +1,9 @@
 """From a checked event to its line in the journal: device, place, channel, visitor."""
 
-import json
 from dataclasses import dataclass
 from typing import Any
+
+from pydantic_core import to_json
 
 from rybbit.ingest.agent import parse_agent
 from rybbit.ingest.channel import classify, is_self_referral, referrer_domain, split_query
@@ -12,8 +13,6 @@ from rybbit.ingest.geo import GeoDatabase, Place
 from rybbit.ingest.payload import Event
 from rybbit.ingest.visitor import Visitors
 from rybbit.store.journal import Entry
-
-_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False).encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +71,7 @@ class Enricher:
             site.site_id,
             user_hash,
             timestamp,
-            _encode(filled)[1:],
+            to_json(filled)[1:],
             event_id=event.event_id,
             earlier_hash=earlier_hash,
         )
@@ -106,7 +105,8 @@ def _source(event: Event, site: TrackedSite) -> dict[str, Any]:
     hostname = event.hostname or site.domain
     referrer = event.referrer or ""
     domain = referrer_domain(referrer)
-    if domain and is_self_referral(domain, site.domain, hostname):
+    # The published web SDK says `direct` where the browser gives no referrer.
+    if referrer == "direct" or is_self_referral(domain, site.domain, hostname):
         referrer = domain = ""
     return {
         "referrer": referrer,
@@ -117,7 +117,7 @@ def _source(event: Event, site: TrackedSite) -> dict[str, Any]:
         "utm_campaign": query.utm_campaign,
         "utm_term": query.utm_term,
         "utm_content": query.utm_content,
-        "url_parameters": _encode(query.parameters) if query.parameters else None,
+        "url_parameters": to_json(query.parameters).decode() if query.parameters else None,
     }
 
 

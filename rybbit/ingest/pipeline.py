@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from rybbit import clock
-from rybbit.errors import Unavailable
+from rybbit.errors import NotFound, Unavailable
 from rybbit.ingest.answers import ACCEPTED, Answer, Filtered, Refused
 from rybbit.ingest.bots import is_bot
 from rybbit.ingest.credential import Admission, Gate, check_fields, token_of
@@ -23,6 +23,8 @@ from rybbit.store.journal import Entry, Journal
 
 logger = logging.getLogger(__name__)
 
+# Stands where an HTTP request has the id of its key.
+_IN_PROCESS = "in-process"
 _CONTENT_TYPES = ("application/json", "text/plain")
 _FIELDS = frozenset(field.alias or name for name, field in Event.model_fields.items())
 _Item = Entry | Filtered
@@ -58,22 +60,24 @@ class Pipeline:
     def track(self, data: dict[str, Any], *, site: str, address: str, user_agent: str) -> bool:
         """Store an event of this process itself, under the names of the HTTP API.
 
-        No key, no limit, no domain and no bot filter stand before it. Answers whether it was stored;
-        an excluded address or country is no error.
+        No key, no limit, no domain and no bot filter stand before it. Answers whether it was stored:
+        not when the site excludes it, when it is a double, or when it cannot be stored now (logged).
 
         Raises:
-            InvalidPayload: a field is wrong; NotFound is for the caller to raise on `LookupError`.
-            LookupError: there is no such site.
-            Unavailable: it cannot be stored now.
+            InvalidPayload: a field is wrong.
+            NotFound: there is no such site.
         """
         now_ms = clock.now_ms()
         event = validate_event({**data, "site_id": site}, now_ms=now_ms)
-        tracked = self._directory.find_site(event.site_id)
-        if tracked is None:
-            raise LookupError(site)
-        admission = Admission(tracked, "in-process")
-        item = self._prepare(event, admission, Client(address, user_agent), now_ms)
-        return isinstance(item, Entry) and self._store(item)
+        try:
+            tracked = self._directory.find_site(event.site_id)
+            if tracked is None:
+                raise NotFound("Site not found")
+            item = self._prepare(event, Admission(tracked, _IN_PROCESS), Client(address, user_agent), now_ms)
+            return isinstance(item, Entry) and self._store(item)
+        except Unavailable as error:
+            logger.error("An event of the host app is lost: %s", error)
+            return False
 
     def _answered(self, handle: Callable[[TrackRequest], Answer], request: TrackRequest) -> Answer:
         """The one place where what is raised below becomes an answer."""

@@ -81,7 +81,7 @@ class Receipts:
                 self._connection = None
 
     @contextmanager
-    def receive(self, entries: Sequence[Entry], position: Position) -> Iterator[list[str | None]]:
+    def receive(self, entries: Sequence[Entry], position: Position) -> Iterator[list[bytes | None]]:
         """See `Receiver.receive`."""
         with self._lock:
             connection = self._opened()
@@ -99,12 +99,12 @@ class Receipts:
 
     def _register(
         self, connection: sqlite3.Connection, entries: Sequence[Entry]
-    ) -> tuple[list[str | None], list[tuple[int, str, int]]]:
+    ) -> tuple[list[bytes | None], list[tuple[int, str, int]]]:
         now_ms = clock.now_ms()
         next_id = max(_last_id(connection) + 1, first_id_at(now_ms))
         known = self._known(connection, entries, now_ms)
         spans = Sessions(connection, _visitors(entries), now_ms=now_ms)
-        openings: list[str | None] = []
+        openings: list[bytes | None] = []
         remembered = []
         for entry in entries:
             if entry.event_id is not None:
@@ -232,7 +232,7 @@ def _visitors(entries: Sequence[Entry]) -> Iterator[tuple[int, int]]:
             yield entry.site_id, entry.earlier_hash
 
 
-def _opening(spans: Sessions, entry: Entry, event_id: int) -> str:
+def _opening(spans: Sessions, entry: Entry, event_id: int) -> bytes:
     """The opening of an event's line: its id, its session and its visitor."""
     visitor = (entry.site_id, entry.user_hash)
     if entry.earlier_hash is not None:
@@ -241,7 +241,7 @@ def _opening(spans: Sessions, entry: Entry, event_id: int) -> str:
         if spans.has_live(earlier, entry.timestamp):
             visitor = earlier
     session_id = spans.assign(visitor, entry.timestamp, event_id)
-    return f'{{"id":{event_id},"session_id":{session_id},"user_hash":{visitor[1]},'
+    return b'{"id":%d,"session_id":%d,"user_hash":%d,' % (event_id, session_id, visitor[1])
 
 
 def _state(connection: sqlite3.Connection, name: str) -> Any:

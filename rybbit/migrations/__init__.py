@@ -24,6 +24,7 @@ from rybbit.errors import ConfigurationError
 from rybbit.locks import FileLock
 
 VERSION_TABLE = "rybbit_alembic_version"
+SCRIPTS = Path(__file__).parent
 _PREFIX = "rybbit_"
 # Any number will do, as long as nobody else in the database locks the same one.
 _ADVISORY_LOCK = 7_292_248_106_521_011
@@ -98,7 +99,7 @@ def _scripts() -> ScriptDirectory:
 def _alembic_config(connection: Connection | None) -> AlembicConfig:
     config = AlembicConfig()
     # A percent sign would begin a reference to another option.
-    config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
+    config.set_main_option("script_location", str(SCRIPTS).replace("%", "%%"))
     config.attributes["connection"] = connection
     return config
 

@@ -17,10 +17,10 @@ def normalise_domain(text: str) -> str:
     Raises:
         ValueError: it is no host name with a dot; a port, a path or an IP address is none.
     """
-    host = _SCHEME.sub("", text.strip(), count=1).rstrip("/").removesuffix(".")
+    host = strip_domain(text)
     if len(host) > _LONGEST:
         raise ValueError("longer than a host name can be")
-    host = host.lower() if host.isascii() else _to_punycode(host)
+    host = host if host.isascii() else _to_punycode(host)
     labels = host.split(".")
     if len(host) > _LONGEST or len(labels) < 2 or not all(_LABEL.fullmatch(label) for label in labels):
         raise ValueError("not a host name with a dot")
@@ -28,6 +28,11 @@ def normalise_domain(text: str) -> str:
     if labels[-1].isdigit():
         raise ValueError("an IP address")
     return host
+
+
+def strip_domain(text: str) -> str:
+    """A domain as it was written, less what people paste along with it, in lower case."""
+    return _SCHEME.sub("", text.strip(), count=1).rstrip("/").removesuffix(".").lower()
 
 
 def _to_punycode(host: str) -> str:

@@ -7,6 +7,7 @@ from rybbit.errors import Conflict
 from rybbit.extensions import db
 from rybbit.models import Account, Site, bump_revision
 from rybbit.services import accounts, keys, organizations, sites
+from rybbit.services.domains import strip_domain
 from rybbit.services.site_settings import read_new_site
 
 
@@ -61,7 +62,7 @@ def initialise(*, email: str, domain: str, name: str | None = None, password: st
     # The lock makes the second of two first runs wait, and then see the accounts of the first.
     bump_revision(db.session)
     if accounts.has_accounts():
-        raise Conflict("This instance has been set up already.")
+        raise Conflict("This instance has been set up already; `rybbit key create` makes further keys.")
     made_up = security.make_password() if password is None else None
     owner = accounts.create_account(email, password=password or made_up)
     site = _create_first_site(owner, _settings(domain, name))
@@ -85,4 +86,4 @@ def _create_first_site(owner: Account, settings: dict[str, str]) -> Site:
 
 
 def _settings(domain: str, name: str | None) -> dict[str, str]:
-    return {"domain": domain, "name": domain if name is None else name}
+    return {"domain": domain, "name": strip_domain(domain) if name is None else name}

@@ -36,7 +36,7 @@ class Entry:
         site_id: int,
         user_hash: int,
         timestamp: int,
-        body: str,
+        body: bytes,
         *,
         event_id: str | None = None,
         earlier_hash: int | None = None,
@@ -61,7 +61,7 @@ class Receiver(Protocol):
 
     def receive(
         self, entries: Sequence[Entry], position: Position
-    ) -> AbstractContextManager[Sequence[str | None]]:
+    ) -> AbstractContextManager[Sequence[bytes | None]]:
         """The opening of each event's line, None for an event that is already stored.
 
         The lines are written inside the context; leaving it without an error says that they are on disk.
@@ -233,16 +233,15 @@ class Journal:
         self.close_file()
 
 
-def _lines(groups: list[_Group], openings: Sequence[str | None]) -> bytes:
+def _lines(groups: list[_Group], openings: Sequence[bytes | None]) -> bytes:
     """The journal lines of the new events; all of a group but its last are marked as continued."""
-    parts: list[bytes] = []
+    lines: list[bytes] = []
     start = 0
     for group in groups:
         end = start + len(group.entries)
         pairs = zip(openings[start:end], group.entries, strict=True)
-        lines = [opening + entry.body for opening, entry in pairs if opening is not None]
-        parts.extend(line[:-1].encode() + CONTINUED for line in lines[:-1])
-        if lines:
-            parts.append(lines[-1].encode() + b"\n")
+        new = [opening + entry.body for opening, entry in pairs if opening is not None]
+        lines += [line[:-1] + CONTINUED for line in new[:-1]]
+        lines += [line + b"\n" for line in new[-1:]]
         start = end
-    return b"".join(parts)
+    return b"".join(lines)

@@ -8,7 +8,16 @@ from typing import Any
 
 _SEPARATOR = b"\0" * 16
 _METADATA_MARKER = b"\xab\xcd\xefMaxMind.com"
-_UTF8, _DOUBLE, _UINT32, _MAP, _INT32, _UINT64, _ARRAY, _BOOLEAN = 2, 3, 6, 7, 8, 9, 11, 14
+_UTF8, _DOUBLE, _UINT16, _UINT32, _MAP, _INT32, _UINT64, _ARRAY, _BOOLEAN = 2, 3, 5, 6, 7, 8, 9, 11, 14
+
+
+class _Uint16(int):
+    """A number that readers want in two bytes."""
+
+
+class _Uint64(int):
+    """A number that readers want in eight bytes."""
+
 
 BUILD_EPOCH = 1_700_000_000  # 2023-11-14
 
@@ -69,15 +78,15 @@ def encode_database(
         nodes[node][side] = len(nodes) + len(_SEPARATOR) + offset
     numbers = (len(nodes) if record is None else record for pair in nodes for record in pair)
     metadata = {
-        "binary_format_major_version": 2,
-        "binary_format_minor_version": 0,
-        "build_epoch": build_epoch,
+        "binary_format_major_version": _Uint16(2),
+        "binary_format_minor_version": _Uint16(0),
+        "build_epoch": _Uint64(build_epoch),
         "database_type": database_type,
         "description": {"en": "Made by a test"},
-        "ip_version": ip_version,
+        "ip_version": _Uint16(ip_version),
         "languages": ["en"],
         "node_count": len(nodes),
-        "record_size": 32,
+        "record_size": _Uint16(32),
     }
     tree = b"".join(struct.pack(">I", number) for number in numbers)
     return tree + _SEPARATOR + data + _METADATA_MARKER + _encode(metadata)
@@ -120,7 +129,7 @@ def _encode(value: Any) -> bytes:
 def _encode_integer(value: int) -> bytes:
     if value < 0:
         return _control(_INT32, 4) + struct.pack(">i", value)
-    kind = _UINT32 if value < 1 << 32 else _UINT64
+    kind = _UINT16 if isinstance(value, _Uint16) else _UINT64 if isinstance(value, _Uint64) else _UINT32
     content = value.to_bytes((value.bit_length() + 7) // 8, "big")
     return _control(kind, len(content)) + content
 

