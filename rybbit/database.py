@@ -48,7 +48,7 @@ def sqlite_file(url: URL) -> Path | None:
 
 def engine_options(url: URL) -> dict[str, Any]:
     """What `create_engine` needs for this address; connections are bounded, and so is waiting for one."""
-    options: dict[str, Any] = {"pool_size": 8, "max_overflow": 24, "pool_timeout": _BUSY_SECONDS}
+    options: dict[str, Any] = {"pool_size": 4, "max_overflow": 12, "pool_timeout": _BUSY_SECONDS}
     if sqlite_file(url) is not None:
         # `timeout` is SQLite's busy_timeout: how long a writer waits for another one.
         return options | {"connect_args": {"timeout": _BUSY_SECONDS}}

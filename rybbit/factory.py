@@ -14,7 +14,7 @@ from rybbit.database import configure_engine, flask_settings, sqlite_file
 from rybbit.errors import ConfigurationError
 from rybbit.extensions import csrf, db, limiter
 from rybbit.ingest.drops import DropKey
-from rybbit.limits import make_storage, shared_uri
+from rybbit.limits import make_storage, shared_uri, storage_options
 from rybbit.runtime import Runtime, Writers
 from rybbit.services.drops import record_drops
 from rybbit.services.keys import record_key_uses
@@ -71,6 +71,7 @@ def _flask_config(settings: Config) -> dict[str, object]:
         **flask_settings(settings),
         "SECRET_KEY": settings.secret_key or read_or_make_secret(settings.instance_path / "secret_key"),
         "RATELIMIT_STORAGE_URI": storage,
+        "RATELIMIT_STORAGE_OPTIONS": storage_options(storage),
         "SESSION_COOKIE_NAME": "rybbit_session",
         "SESSION_COOKIE_HTTPONLY": True,
         "SESSION_COOKIE_SAMESITE": "Lax",

@@ -74,6 +74,16 @@ def shared_uri(folder: Path) -> str:
     return f"{SCHEME}://{quote(str(folder.absolute()))}"
 
 
+def storage_options(uri: str) -> dict[str, float | str | bool]:
+    """What the storage of `uri` has to be made with, also by Flask-Limiter (RATELIMIT_STORAGE_OPTIONS).
+
+    Without it a Redis that is away would hold every request for seconds; the URI may say otherwise.
+    """
+    if urlsplit(uri).scheme in _REDIS_SCHEMES:
+        return {"socket_timeout": _REDIS_PATIENCE, "socket_connect_timeout": _REDIS_PATIENCE}
+    return {}
+
+
 def make_storage(uri: str, folder: Path) -> Storage:
     """The storage that `uri` names; `rybbit+shared://` alone, or nothing, is the shared one in `folder`.
 
@@ -82,12 +92,8 @@ def make_storage(uri: str, folder: Path) -> Storage:
     """
     if uri in ("", f"{SCHEME}://"):
         uri = shared_uri(folder)
-    # Without these a Redis that is away would hold every request for seconds.
-    options = {}
-    if urlsplit(uri).scheme in _REDIS_SCHEMES:
-        options = {"socket_timeout": _REDIS_PATIENCE, "socket_connect_timeout": _REDIS_PATIENCE}
     try:
-        storage = storage_from_string(uri, **options)
+        storage = storage_from_string(uri, **storage_options(uri))
     except (errors.ConfigurationError, ValueError) as error:
         raise ConfigurationError(f"The rate limit storage cannot be used: {error}") from error
     if not isinstance(storage, Storage) or not isinstance(storage, MovingWindowSupport):

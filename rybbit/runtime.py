@@ -28,6 +28,7 @@ from rybbit.ingest.visitor import DaySalts, Visitors
 from rybbit.limits import TrackLimiter, parse_rate
 from rybbit.locks import FileLock, register_forkable
 from rybbit.store.base import EventStore
+from rybbit.store.deletion import Deletion
 from rybbit.store.history import StoredHistory
 from rybbit.store.journal import Journal
 from rybbit.store.journal_files import JournalFolder
@@ -58,6 +59,7 @@ class Runtime:
         self.receipts = Receipts(
             config.instance_path / "receipts.db", self.journal_folder.path, StoredHistory(self.store)
         )
+        self.deletion = Deletion(self.tombstones, self.receipts)
         self.journal = Journal(
             self.journal_folder,
             self.receipts,

@@ -98,7 +98,7 @@ def database_uri(request: pytest.FixtureRequest, instance: Path) -> Iterator[str
         return
     uri = request.getfixturevalue("migrated_postgres")
     yield uri
-    _empty(uri)
+    empty_database(uri)
 
 
 @pytest.fixture
@@ -155,7 +155,8 @@ def _migrate(engine: Engine) -> None:
     engine.dispose()
 
 
-def _empty(uri: str) -> None:
+def empty_database(uri: str) -> None:
+    """Take every row out of a PostgreSQL database, and begin its numbers anew."""
     engine = create_engine(uri)
     tables = [name for name in inspect(engine).get_table_names() if name != migrations.VERSION_TABLE]
     with engine.begin() as connection:

@@ -5,6 +5,7 @@ import multiprocessing
 import os
 import signal
 import struct
+import sys
 import threading
 import time
 from collections import defaultdict
@@ -156,6 +157,26 @@ def test_the_file_is_small_and_has_its_blocks(folder: Path, limit: int) -> None:
 
 
 # Processes
+
+
+def test_threads_that_interrupt_each_other_never_exceed_the_limit(folder: Path) -> None:
+    limiter, rate, passed = shared(folder), RateLimitItemPerDay(5000), list[int]()
+
+    def hit() -> None:
+        passed.append(passes(lambda: limiter.hit(rate, "key"), 2000))
+
+    threads = [threading.Thread(target=hit) for _ in range(8)]
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(interval)
+    assert len(passed) == 8
+    assert sum(passed) == 5000
 
 
 def hit_all_the_time(folder: Path, start: Barrier, results: "Queue[list[float]]") -> None:

@@ -4,6 +4,7 @@ import gc
 import logging
 import os
 import resource
+import socket
 import time
 from pathlib import Path
 
@@ -209,3 +210,16 @@ def test_a_redis_that_is_away_holds_nobody_up(folder: Path, caplog: pytest.LogCa
     assert [limiter.hit("key") for _ in range(100)] == [0] * 100
     assert time.monotonic() - started < 2
     assert len(caplog.records) == 1
+
+
+def test_a_redis_that_does_not_answer_is_given_up_soon(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        storage = redis_storage(f"redis://127.0.0.1:{port}", folder)
+        limiter = TrackLimiter(parse_rate("1/minute"), MovingWindowRateLimiter(storage))
+        started = time.monotonic()
+        assert [limiter.hit("key") for _ in range(100)] == [0] * 100
+        assert time.monotonic() - started < 2
+    assert "not enforced" in caplog.text

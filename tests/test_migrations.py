@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, MetaData, create_engine, inspect
 
 from rybbit import migrations
@@ -109,6 +110,21 @@ def test_the_steps_make_what_the_models_say(empty_engine: Engine) -> None:
     assert set(migrated) == set(Base.metadata.tables)
 
 
+def test_the_steps_are_named_after_their_files() -> None:
+    scripts = ScriptDirectory(str(migrations.SCRIPTS))
+    for script in scripts.walk_revisions():
+        assert Path(script.path).name.startswith(f"v{script.revision}_")
+    assert scripts.get_heads() == [migrations.head_revision()]
+
+
+def test_an_incomplete_package_says_so(
+    tmp_path: Path, empty_engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(migrations, "SCRIPTS", tmp_path)
+    with pytest.raises(ConfigurationError, match="incomplete"):
+        migrations.upgrade(empty_engine, backup_folder=None)
+
+
 def test_sites_are_numbered_without_reuse_in_sqlite(sqlite_engine: Engine) -> None:
     with sqlite_engine.connect() as connection:
         query = "select sql from sqlite_master where name = 'rybbit_site'"
@@ -170,8 +186,8 @@ def test_a_step_that_fails_leaves_everything_as_it_was(
     tmp_path: Path, sqlite_engine: Engine, add_step: StepMaker
 ) -> None:
     add_step(
-        "op.execute('delete from rybbit_key')\n"
         "op.create_table('rybbit_x', sa.Column('a', sa.Integer()))\n"
+        "op.execute('delete from rybbit_key')\n"
         "1 / 0"
     )
     with pytest.raises(ZeroDivisionError):
@@ -237,8 +253,8 @@ def test_processes_that_upgrade_at_once_wait_for_each_other(tmp_path: Path, empt
     uri = empty_engine.url.render_as_string(hide_password=False)
     signal = tmp_path / "go"
     command = [sys.executable, "-c", _UPGRADE, uri, str(signal)]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    processes = [subprocess.Popen(command, text=True, **pipes) for _ in range(5)]
+    pipe = subprocess.PIPE
+    processes = [subprocess.Popen(command, text=True, stdout=pipe, stderr=pipe) for _ in range(5)]
     assert [process.stdout.readline() for process in processes if process.stdout] == ["ready\n"] * 5
     signal.touch()
     assert [process.communicate()[1] for process in processes] == [""] * 5

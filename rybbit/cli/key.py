@@ -62,7 +62,7 @@ def revoke(key_id: str) -> None:
 
         found = key_for(key_id)
         revoke_key(found)
-        click.echo(f"{found.id} ({found.name}) is revoked.")
+    click.echo(f"{key_id} is revoked.")
 
 
 def _create_keys(site: "Site", name: str, count: int) -> list[dict[str, str]]:

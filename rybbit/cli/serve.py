@@ -124,6 +124,7 @@ def load_worker() -> Any:
     """The WSGI app of one worker, made in the worker itself."""
     from rybbit.factory import create_app
 
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     app = create_app(migrate=False)
     runtime = app.extensions["rybbit"]
     runtime.start()

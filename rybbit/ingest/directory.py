@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, bindparam, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from rybbit import clock
@@ -29,6 +29,11 @@ logger = logging.getLogger(__name__)
 _LOOK_SECONDS = 0.5
 _REMEMBERED = 20_000
 _Answer = TypeVar("_Answer")
+
+# Columns, not objects, and built once: after a change every key in use is read again at once.
+_KEY = select(Key.id, Key.site_id, Key.account_id, Key.organization_id, Key.expires_at).where(
+    Key.token_hash == bindparam("token_hash"), Key.revoked_at.is_(None)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +53,7 @@ class TrackedSite:
 
 @dataclass(frozen=True, slots=True)
 class TrackingKey:
-    """A key that is neither revoked nor, as far as was known when it was read, expired."""
+    """A key that is not revoked, as tracking needs it."""
 
     id: str
     token_hash: str
@@ -56,10 +61,12 @@ class TrackingKey:
     organizations: frozenset[str]
     expires_at: datetime | None
 
+    def has_expired(self) -> bool:
+        """Whether its time is over by now."""
+        return self.expires_at is not None and clock.now() >= self.expires_at
+
     def may_track(self, site: TrackedSite) -> bool:
         """Whether events of this site may come in under this key."""
-        if self.expires_at is not None and clock.now() >= self.expires_at:
-            return False
         return self.site_id == site.site_id or site.organization_id in self.organizations
 
 
@@ -108,7 +115,7 @@ class SiteDirectory:
         self._look_for_changes()
         token_hash = hash_key(token)
         key = self._remembered(self._keys, token_hash, lambda: self._load_key(token_hash))
-        if key is None or not is_same(key.token_hash, token_hash):
+        if key is None or not is_same(key.token_hash, token_hash) or key.has_expired():
             return None
         self.note_use(key.id)
         return key
@@ -162,8 +169,8 @@ class SiteDirectory:
 
     def _load_key(self, token_hash: str) -> TrackingKey | None:
         with control_session(self._engine) as session:
-            key = session.scalar(select(Key).where(Key.token_hash == token_hash))
-            if key is None or not key.is_active(clock.now()):
+            key = session.execute(_KEY, {"token_hash": token_hash}).first()
+            if key is None:
                 return None
             organizations = {key.organization_id} if key.organization_id else set()
             if key.account_id is not None:

@@ -144,6 +144,11 @@ class Receipts:
                 oldest = first_id_at(now_ms - EVENT_ID_WINDOW_MS)
                 connection.execute("delete from known_event where id < ?", (oldest,))
 
+    def last_id(self) -> int:
+        """The greatest id given so far, over all workers."""
+        with self._lock:
+            return _last_id(self._opened())
+
     def forget_site(self, site_id: int) -> None:
         """Remove all that is known of a site."""
         with self._lock:

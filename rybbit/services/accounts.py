@@ -26,10 +26,11 @@ def create_account(email: str, *, password: str | None, name: str = "") -> Accou
     if password is not None:
         check_new_password(password)
     shown = check_name(name.strip() or address.partition("@")[0])
+    # Hashed before others have to wait: it takes long on purpose.
+    password_hash = None if password is None else security.hash_password(password)
     bump_revision(db.session)
     if account_by_email(address) is not None:
         raise Conflict("Email already in use")
-    password_hash = None if password is None else security.hash_password(password)
     account = Account(email=address, name=shown, password_hash=password_hash)
     db.session.add(account)
     db.session.flush()

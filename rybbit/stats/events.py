@@ -22,22 +22,17 @@ _TEXTS = frozenset(column.name for column in COLUMNS if column.kind is Kind.TEXT
 _SELECTED = ["id", "event_id", "user_hash", *SHOWN, "ip"]
 _COLUMNS = ", ".join("epoch_ms(timestamp)" if name == "timestamp" else name for name in _SELECTED)
 
-# The page ends with a whole millisecond, so that the next one can begin below it.
+_NEWEST = """
+select epoch_ms(timestamp) from events where {condition} order by timestamp desc limit $page_size
+"""
+
 _PAGE = """
-with found as (
-  select * from events where site_id = $site_id and {period} and {cursor}
-),
-page as (
-  select timestamp from found order by timestamp desc limit $page_size
-)
-select {columns} from found
-where timestamp >= (select min(timestamp) from page)
+select {columns} from events
+where {condition} and timestamp >= make_timestamp_ms($oldest)
 order by timestamp desc, id desc
 """
 
-_REST = """
-select 1 from events where site_id = $site_id and {period} and timestamp < make_timestamp_ms($oldest) limit 1
-"""
+_REST = "select 1 from events where {condition} and timestamp < make_timestamp_ms($oldest) limit 1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,37 +56,37 @@ def event_page(
 ) -> EventPage:
     """Events older than `before_ms` and not older than `since_ms`, the newest first.
 
-    A page holds `page_size` events, and those that share the last one's millisecond.
+    A page holds `page_size` events, and those that share the last one's millisecond, so that the next
+    page can begin below it.
     """
-    conditions = []
-    parameters = {"site_id": site_id, **period.parameters}
-    if before_ms is not None:
-        conditions.append("timestamp < make_timestamp_ms($before)")
-        parameters["before"] = before_ms
-    if since_ms is not None:
-        conditions.append("timestamp >= make_timestamp_ms($since)")
-        parameters["since"] = since_ms
-    sql = _PAGE.format(period=period.condition, cursor=" and ".join(conditions) or "true", columns=_COLUMNS)
-    scope = Scope(site_id, _latest(period.start_ms, since_ms), _earliest(period.end_ms, before_ms))
-    rows = store.query(sql, {**parameters, "page_size": page_size}, scope=scope)
-    found = [dict(zip(_SELECTED, row, strict=True)) for row in rows]
-    oldest = found[-1]["timestamp"] if found else None
-    events = [_shown(row, with_address=with_addresses) for row in found]
-    return EventPage(events, _has_more(store, site_id, period, oldest, since_ms), oldest)
-
-
-def _has_more(
-    store: EventStore, site_id: int, period: Period, oldest: int | None, since_ms: int | None
-) -> bool:
+    stretch = Period(_latest(period.start_ms, since_ms), _earliest(period.end_ms, before_ms), period.zone)
+    oldest = _oldest_of_page(store, site_id, stretch, page_size)
     if oldest is None:
-        return False
-    sql = _REST.format(period=period.condition)
-    parameters = {"site_id": site_id, "oldest": oldest, **period.parameters}
-    if since_ms is not None:
-        sql = sql.replace(" limit 1", " and timestamp >= make_timestamp_ms($since) limit 1")
-        parameters["since"] = since_ms
-    scope = Scope(site_id, _latest(period.start_ms, since_ms), oldest)
-    return bool(store.query(sql, parameters, scope=scope))
+        return EventPage([], has_more=False, oldest_ms=None)
+    rows = _rows(store, site_id, stretch, _PAGE, oldest)
+    found = [dict(zip(_SELECTED, row, strict=True)) for row in rows]
+    events = [_shown(row, with_address=with_addresses) for row in found]
+    return EventPage(events, bool(_rows(store, site_id, stretch, _REST, oldest)), oldest)
+
+
+def _oldest_of_page(store: EventStore, site_id: int, stretch: Period, page_size: int) -> int | None:
+    # One narrow column first: the wide rows are then read for a page alone.
+    sql = _NEWEST.format(condition=_condition(stretch))
+    parameters = {"site_id": site_id, "page_size": page_size, **stretch.parameters}
+    rows = store.query(sql, parameters, scope=Scope(site_id, stretch.start_ms, stretch.end_ms))
+    return int(rows[-1][0]) if rows else None
+
+
+def _rows(
+    store: EventStore, site_id: int, stretch: Period, template: str, oldest: int
+) -> list[tuple[Any, ...]]:
+    sql = template.format(columns=_COLUMNS, condition=_condition(stretch))
+    scope = Scope(site_id, stretch.start_ms, stretch.end_ms)
+    return store.query(sql, {"site_id": site_id, "oldest": oldest, **stretch.parameters}, scope=scope)
+
+
+def _condition(stretch: Period) -> str:
+    return f"site_id = $site_id and {stretch.condition}"
 
 
 def _latest(*moments: int | None) -> int | None:

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from rybbit.stats.period import Period
 from rybbit.store.base import EventStore, Scope
 
-# Durations come from the events of the period alone, so that a figure never depends on what lies outside.
+# Durations come from the events of the period alone, so that a figure never depends on what lies
+# outside. A session is one user's, so users are counted over sessions, of which there are fewer.
 _OVERVIEW = """
 with visits as (
   select
-    session_id,
+    any_value(user_hash) as user_hash,
     count(*) filter (where type = 'pageview') as pageviews,
     epoch_ms(max(timestamp)) - epoch_ms(min(timestamp)) as milliseconds
   from events
@@ -19,7 +20,7 @@ with visits as (
 select
   count(*),
   coalesce(sum(pageviews), 0),
-  (select count(distinct user_hash) from events where site_id = $site_id and {period}),
+  count(distinct user_hash),
   count(*) filter (where pageviews = 1),
   coalesce(avg(milliseconds), 0) / 1000
 from visits

@@ -28,6 +28,18 @@ def command(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "rybbit", *arguments]
 
 
+def children_of(pid: int) -> list[int]:
+    """The child processes of a process."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+    return [int(child) for child in children.split()]
+
+
+def cpu_seconds_of(pid: int) -> float:
+    """Processor time, user and system, that a process has used so far."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 @dataclass
 class Server:
     """A running server and the keys of its site."""
@@ -50,8 +62,11 @@ class Server:
 
     def worker_pids(self) -> list[int]:
         """The processes that serve."""
-        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
-        return [int(pid) for pid in children.split()]
+        return children_of(self.process.pid)
+
+    def cpu_seconds(self) -> float:
+        """Processor time that the workers have used so far."""
+        return sum(cpu_seconds_of(pid) for pid in self.worker_pids())
 
     def worker_memory(self) -> list[float]:
         """Anonymous memory of each worker in MB."""

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from tests.bench.server import Server, free_port, serving, wait_for
+from tests.bench.server import Server, children_of, cpu_seconds_of, free_port, serving, wait_for
 from tests.bench.wrk import Figures, run_wrk
 
 AGENTS = [
@@ -69,8 +69,8 @@ def batch_bodies(server: Server, count: int) -> list[dict[str, object]]:
 
 
 @contextmanager
-def minimal_flask(threads: int) -> Iterator[str]:
-    """The yardstick on the same server; yields its address."""
+def minimal_flask(threads: int) -> Iterator[tuple[str, int]]:
+    """The yardstick on the same server; yields its address and the pid of its main process."""
     port = free_port()
     process = subprocess.Popen(
         [
@@ -81,9 +81,8 @@ def minimal_flask(threads: int) -> Iterator[str]:
     )
     try:
         url = f"http://127.0.0.1:{port}"
-        give_up_on_404 = f"{url}/api/track"
-        _wait_for_port(give_up_on_404)
-        yield url
+        _wait_for_port(f"{url}/api/track")
+        yield url, process.pid
     finally:
         process.terminate()
         process.wait(30)
@@ -106,6 +105,17 @@ def measure(label: str, run: Callable[[], Figures], *, rounds: int) -> Figures:
     return median
 
 
+def _with_cpu(
+    label: str, run: Callable[[], Figures], cpu_seconds: Callable[[], float], seconds: float
+) -> Figures:
+    """Run once and print the figures with the processor time of the workers a request."""
+    before = cpu_seconds()
+    figures = run()
+    micros = (cpu_seconds() - before) / (figures.rate * seconds) * 1e6
+    print(f"{label:34} {figures}   {micros:4.0f} us of processor time each", flush=True)
+    return figures
+
+
 def main() -> None:
     """Print the figures."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -115,18 +125,27 @@ def main() -> None:
     arguments = parser.parse_args()
     seconds, rounds = arguments.seconds, arguments.rounds
     ratios = []
-    with serving(keys=2_000) as server, minimal_flask(arguments.threads) as flask_url:
+    with serving(keys=2_000) as server, minimal_flask(arguments.threads) as (flask_url, flask_pid):
         print(f"start to first answer: {server.start_seconds:.2f} s")
         url = f"{server.url}/api/track"
         bodies = event_bodies(server, 20_000, visitors=5_000)
         many = event_bodies(server, 200_000, visitors=100_000)
         run_wrk(url, bodies, connections=16, seconds=2)
+        run_wrk(f"{flask_url}/api/track", bodies, connections=64, seconds=2)
         for _ in range(rounds):
-            flask = run_wrk(f"{flask_url}/api/track", bodies, connections=64, seconds=seconds)
-            ours = run_wrk(url, bodies, connections=64, seconds=seconds)
+            flask = _with_cpu(
+                "minimal Flask, 64 connections",
+                lambda: run_wrk(f"{flask_url}/api/track", bodies, connections=64, seconds=seconds),
+                lambda: sum(cpu_seconds_of(pid) for pid in children_of(flask_pid)),
+                seconds,
+            )
+            ours = _with_cpu(
+                "track, 64 connections",
+                lambda: run_wrk(url, bodies, connections=64, seconds=seconds),
+                server.cpu_seconds,
+                seconds,
+            )
             ratios.append(ours.rate / flask.rate)
-            print(f"{'minimal Flask, 64 connections':34} {flask}")
-            print(f"{'track, 64 connections':34} {ours}", flush=True)
         print(f"{'median ratio to minimal Flask':34} {statistics.median(ratios):9.2f}")
         measure(
             "track, 1 connection", lambda: run_wrk(url, bodies, connections=1, seconds=seconds), rounds=rounds

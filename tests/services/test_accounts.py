@@ -69,7 +69,7 @@ def test_a_fit_password_opens_the_account(password: str) -> None:
     assert password not in account.password_hash
     assert accounts.verify_password(account, password)
     assert not accounts.verify_password(account, password + "!")
-    assert not accounts.verify_password(account, password * 1_000_000)
+    assert not accounts.verify_password(account, password * 1_000)
 
 
 def test_nobody_signs_in_without_an_account_or_without_a_password() -> None:

@@ -8,9 +8,17 @@ from flask import Blueprint, Response, request
 
 from rybbit.ingest.answers import Answer
 from rybbit.web.access import current_runtime
-from rybbit.web.api.tracking import PREFLIGHT_HEADERS, answer_batch, answer_event, headers_and_body
+from rybbit.web.api.tracking import (
+    CORS_HEADERS,
+    PREFLIGHT_HEADERS,
+    answer_batch,
+    answer_event,
+    headers_and_body,
+)
 
 blueprint = Blueprint("track", __name__, url_prefix="/api")
+
+_PATHS = ("/api/track", "/api/track/batch")
 
 
 @blueprint.post("/track")
@@ -30,6 +38,15 @@ def track_batch() -> Response:
 def preflight() -> Response:
     """Let pages of any origin ask; the domain check decides."""
     return Response(status=204, headers=PREFLIGHT_HEADERS)
+
+
+@blueprint.after_app_request
+def let_pages_read_errors(response: Response) -> Response:
+    """Let a page of any origin read also the answers that no view here made: 405, 500."""
+    if request.path in _PATHS:
+        for name, value in CORS_HEADERS:
+            response.headers.setdefault(name, value)
+    return response
 
 
 def _response(answer: Answer) -> Response:

@@ -1,0 +1,57 @@
+"""`kill -9` and SIGTERM under load: what was acknowledged is there, once."""
+
+import os
+import signal
+
+import pytest
+
+from tests.faults.load import load_on, stored_ids
+from tests.faults.server import Instance, Server, serving, wait_until
+
+# Files are closed and moved all the time, so that the kills meet every state of them.
+BUSY = {"RYBBIT_JOURNAL_FILE_SECONDS": "0.3", "RYBBIT_MOVE_SECONDS": "0.5", "RYBBIT_COMPACT_FILES": "4"}
+
+
+def test_killed_workers(site: Instance) -> None:
+    """Workers die again and again, faster than the server has patience for; it goes on answering."""
+    with serving(site, environment=BUSY) as server:
+        with load_on(site, server.port) as load:
+            for turn in range(8):
+                load.wait_for(100)
+                victims = server.worker_pids()
+                for pid in victims if turn % 4 == 3 else victims[:1]:
+                    os.kill(pid, signal.SIGKILL)
+            load.wait_for(200)
+        load.check(server.event_ids())
+        assert server.stop() == 0
+    load.check(stored_ids(site))
+
+
+def test_killed_server(site: Instance) -> None:
+    with serving(site, environment=BUSY) as server, load_on(site, server.port) as load:
+        for _ in range(5):
+            load.wait_for(200)
+            server.kill_all()
+            server.start()
+        server.wait()
+        load.wait_for(50)
+        load.stop()
+        load.check(server.event_ids())
+        server.kill_all()
+        load.check(stored_ids(site))
+
+
+@pytest.mark.parametrize(
+    ("number", "whole_group"),
+    [(signal.SIGTERM, False), (signal.SIGTERM, True), (signal.SIGINT, True)],
+    ids=["docker", "systemd", "terminal"],
+)
+def test_stopped_under_load(site: Instance, number: int, whole_group: bool) -> None:
+    """Whoever stops it, and whether or not the workers hear of it themselves, it ends in order."""
+    with serving(site, environment=BUSY) as server, load_on(site, server.port) as load:
+        load.wait_for(300)
+        assert server.stop(number, whole_group=whole_group) == 0, server.log()
+        load.stop()
+        assert server.members() == []
+    assert list(site.journal.glob("*.open")) == []
+    load.check(stored_ids(site))

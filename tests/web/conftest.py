@@ -1,0 +1,42 @@
+"""The world of the web tests; each module has one, and each test a site of its own in it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.web.world import WAYS, Sender, Tenant, World, running
+
+
+@pytest.fixture(scope="module")
+def settings() -> dict[str, Any]:
+    """Settings of the module's app by their outside names; a module that needs some has its own."""
+    return {}
+
+
+@pytest.fixture(scope="module")
+def world(
+    tmp_path_factory: pytest.TempPathFactory, migrated_file: Path, settings: dict[str, Any]
+) -> Iterator[World]:
+    """A running app."""
+    with running(tmp_path_factory.mktemp("web") / "instance", migrated_file, **settings) as world:
+        yield world
+
+
+@pytest.fixture
+def tenant(world: World) -> Tenant:
+    """A site of the test's own, with default settings."""
+    return world.add_tenant()
+
+
+@pytest.fixture(params=WAYS)
+def way(request: pytest.FixtureRequest) -> str:
+    """Through the front, or to the Flask app below it."""
+    return str(request.param)
+
+
+@pytest.fixture
+def sender(world: World, tenant: Tenant, way: str) -> Sender:
+    """Whoever posts events to that site, in either way."""
+    return Sender(world.client(way), tenant)
