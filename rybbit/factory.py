@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 
-from flask import Flask
+from flask import Flask, current_app, has_app_context
 from sqlalchemy import event
 
 from rybbit import migrations, paths
@@ -117,9 +117,12 @@ def _add_runtime(app: Flask, settings: Config) -> Runtime:
     make_storage(app.config["RATELIMIT_STORAGE_URI"], settings.instance_path / "limits")
     runtime = Runtime(settings, engine, limiter.limiter, Writers(write_drops, write_key_uses))
     app.extensions["rybbit"] = runtime
-
-    @event.listens_for(db.session, "after_commit")
-    def _forget(_session: object) -> None:
-        runtime.directory.forget()
-
     return runtime
+
+
+@event.listens_for(db.session, "after_commit")
+def _forget_what_changed(_session: object) -> None:
+    """A change counts at once in the process that made it; the others look every half second."""
+    runtime = current_app.extensions.get("rybbit") if has_app_context() else None
+    if isinstance(runtime, Runtime):
+        runtime.directory.forget()

@@ -1,5 +1,6 @@
 """Locks between processes, and the list of what a forked child must open anew."""
 
+import ctypes
 import fcntl
 import os
 import threading
@@ -22,6 +23,14 @@ _forkables: "weakref.WeakSet[Forkable]" = weakref.WeakSet()
 def register_forkable(thing: Forkable) -> None:
     """Have `thing` reset in every child that this process forks, for as long as it lives."""
     _forkables.add(thing)
+
+
+def leave_to_parent(thing: object) -> None:
+    """Keep what a forked child inherited from ever being closed, not even at the end of the program.
+
+    Closing it would wait for threads of the parent, or give back locks that the parent believes in.
+    """
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(thing))
 
 
 def _reset_all() -> None:

@@ -62,7 +62,7 @@ def examine(config: Config) -> tuple[list[Finding], dict[str, Any]]:
     findings = [*_check_names(), *_check_instance(config)]
     state: dict[str, Any] = {}
     if has_instance(config):
-        findings += [*_check_database(config), *_check_parts(state)]
+        findings += [*_check_database(config), *_check_parts(config, state)]
     findings += [
         *_check_geo(config),
         *_check_limits(config),
@@ -128,16 +128,19 @@ def _check_database(config: Config) -> Iterator[Finding]:
         yield Finding(Level.ERROR, "database", text)
 
 
-def _check_parts(state: dict[str, Any]) -> Iterator[Finding]:
+def _check_parts(config: Config, state: dict[str, Any]) -> Iterator[Finding]:
     """Put the app together, and fill `state` with what its parts say of themselves."""
+    # The first worker that starts makes the journal; before that there is nothing to describe.
+    has_served = (config.instance_path / "journal").is_dir()
     try:
         with open_app(migrate=False) as app:
-            describe = getattr(app.extensions["rybbit"], "describe", None)
-            state.update(describe() if describe else {})
+            if has_served:
+                state.update(app.extensions["rybbit"].describe())
     except (RybbitError, SQLAlchemyError, OSError) as error:
         yield Finding(Level.ERROR, "server", f"It cannot start: {error}")
         return
-    yield Finding(Level.OK, "server", "All parts can be opened.")
+    text = "All parts can be opened." if has_served else "It can start; it has not run here yet."
+    yield Finding(Level.OK, "server", text)
     quarantined = _part(state, "journal").get("quarantined", 0)
     if quarantined:
         text = f"{quarantined} files hold lines that could not be read; see journal/quarantine."

@@ -1,18 +1,23 @@
 """`rybbit serve`: the server, with several workers."""
 
 import logging
+import multiprocessing
 import os
 import signal
 import threading
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from rybbit.cli.init import describe_first_run, set_up_instance
 from rybbit.cli.instance import has_instance, open_app, read_settings
+from rybbit.errors import Conflict
 
 if TYPE_CHECKING:
+    from ctypes import c_byte
+
     from rybbit.config import Config
 
 logger = logging.getLogger("rybbit.serve")
@@ -21,8 +26,6 @@ logger = logging.getLogger("rybbit.serve")
 # tests/bench/track_bench.py).
 _DEFAULT_THREADS = 16
 _PARENT_LOOK_SECONDS = 1.0
-# Granian gives up when workers die in quick succession; a server that has run this long begins anew.
-_WORTH_RESTARTING_SECONDS = 3.0
 _STOP_SECONDS = 30
 
 
@@ -65,7 +68,11 @@ def _prepare(config: "Config", *, domain: str | None, email: str | None, address
                 err=True,
             )
         return
-    first = set_up_instance(email=email or f"owner@{_host_of(domain)}", domain=domain)
+    try:
+        first = set_up_instance(email=email or f"owner@{_host_of(domain)}", domain=domain)
+    except Conflict:
+        # Another server was started on the same folder just now, and was first.
+        return
     click.echo(describe_first_run(first, address=config.base_url or address))
     click.echo()
 
@@ -77,34 +84,19 @@ def _host_of(domain: str) -> str:
 
 
 def _serve(host: str, port: int, workers: int, threads: int) -> None:
-    while True:
-        began = time.monotonic()
-        stopped = _StopSignal()
-        try:
-            _run_granian(host, port, workers, threads, stopped)
-        except SystemExit:
-            if stopped.seen or time.monotonic() - began < _WORTH_RESTARTING_SECONDS:
-                raise
-            logger.error("Workers died in quick succession; starting all of them anew")
-        else:
-            return
+    """Run granian until somebody stops it: when workers are killed in quick succession, it gives up."""
+    while _run_granian(host, port, workers, threads):
+        logger.error("Workers died in quick succession; starting all of them anew")
 
 
-class _StopSignal:
-    """Whether the server ended because somebody asked it to."""
-
-    seen = False
-
-    def note(self) -> None:
-        """Called when the server shuts down by request."""
-        self.seen = True
-
-
-def _run_granian(host: str, port: int, workers: int, threads: int, stopped: _StopSignal) -> None:
+def _run_granian(host: str, port: int, workers: int, threads: int) -> bool:
+    """Serve; answers whether it ended because workers died that had begun well."""
     from granian import Granian
     from granian.constants import Interfaces
     from granian.log import LogLevels
 
+    # Without a lock, which a worker that is killed would take along.
+    loaded = multiprocessing.RawValue("b", 0)
     server = Granian(
         "rybbit",
         address=host,
@@ -117,20 +109,33 @@ def _run_granian(host: str, port: int, workers: int, threads: int, stopped: _Sto
         websockets=False,
         log_level=LogLevels.warning,
     )
-    server.serve(target_loader=load_worker, wrap_loader=False)
+    try:
+        server.serve(target_loader=partial(load_worker, os.getpid(), loaded), wrap_loader=False)
+    except SystemExit:
+        # Asked to stop, workers that end before they are told to are no failure.
+        if server.interrupt_signal:
+            return False
+        if not loaded.value:
+            raise
+        return True
+    return False
 
 
-def load_worker() -> Any:
-    """The WSGI app of one worker, made in the worker itself."""
+def load_worker(parent: int, loaded: "c_byte") -> Any:
+    """The WSGI app of one worker, made in the worker itself; `loaded` tells the parent that it works."""
+    # Until granian sets its own, a forked worker has the parent's handlers, which would not end it.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)
+
     from rybbit.factory import create_app
 
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     app = create_app(migrate=False)
     runtime = app.extensions["rybbit"]
     runtime.start()
     # Beside the first requests, which need not wait for tables that only later ones use.
     threading.Thread(target=runtime.warm_up, daemon=True).start()
-    threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
+    threading.Thread(target=_end_with_parent, args=(parent,), daemon=True).start()
+    loaded.value = 1
     return app
 
 

@@ -1,5 +1,6 @@
 """Whether a request may track for a site: by a key, or from a page of the site's domain."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -35,20 +36,40 @@ class Gate:
         self, site_identifier: str, token: str | None, request: TrackRequest, address: str
     ) -> Admission:
         """Let a request in, or raise `Refused`; it counts against its rate limit either way."""
+        return self._admit(site_identifier, token, request, address, set())
+
+    def admit_all(
+        self, names: Iterable[tuple[str, str | None]], request: TrackRequest, address: str
+    ) -> dict[tuple[str, str | None], Admission]:
+        """Let one request in for several sites and tokens, or raise the first `Refused`.
+
+        It counts once against each limit, however many sites it names.
+        """
+        counted: set[str] = set()
+        return {name: self._admit(*name, request, address, counted) for name in names}
+
+    def _admit(
+        self, site_identifier: str, token: str | None, request: TrackRequest, address: str, counted: set[str]
+    ) -> Admission:
         site = self._directory.find_site(site_identifier)
         if site is None:
             raise Refused(404 if token is None else 403, "Site not found")
         if token is None:
-            self._check_rate(self._by_address, address, "address", site)
+            self._check_rate(self._by_address, address, "address", site, counted)
             _check_origin(site, request)
             return Admission(site, None)
         key = self._directory.find_key(token)
         if key is None or not key.may_track(site):
             raise Refused(403, "Invalid API key", reason=Reason.INVALID_KEY, site_id=site.site_id)
-        self._check_rate(self._by_key, key.id, "API key", site)
+        self._check_rate(self._by_key, key.id, "API key", site, counted)
         return Admission(site, key.id)
 
-    def _check_rate(self, limiter: TrackLimiter, name: str, per: str, site: TrackedSite) -> None:
+    def _check_rate(
+        self, limiter: TrackLimiter, name: str, per: str, site: TrackedSite, counted: set[str]
+    ) -> None:
+        if name in counted:
+            return
+        counted.add(name)
         wait = limiter.hit(name)
         if not wait or limiter.rate is None:
             return

@@ -23,6 +23,7 @@ class DropCounter:
     def _reset(self) -> None:
         self._counts: Counter[DropKey] = Counter()
         self._lock = threading.Lock()
+        self._writing = threading.Lock()
 
     def reset_after_fork(self) -> None:
         """Leave the parent's counts to the parent."""
@@ -35,14 +36,18 @@ class DropCounter:
             self._counts[site_id, reason, rule, hour] += count
 
     def flush(self) -> None:
-        """Write what was counted; if that fails, it stays counted for the next time."""
-        with self._lock:
-            counts, self._counts = self._counts, Counter()
-        if not counts:
-            return
-        try:
-            self._write(counts)
-        except BaseException:
+        """Write what was counted until now; if that fails, it stays counted for the next time.
+
+        Waits for a write that another thread is at, so that all is written when this returns.
+        """
+        with self._writing:
             with self._lock:
-                self._counts.update(counts)
-            raise
+                counts, self._counts = self._counts, Counter()
+            if not counts:
+                return
+            try:
+                self._write(counts)
+            except BaseException:
+                with self._lock:
+                    self._counts.update(counts)
+                raise

@@ -88,8 +88,6 @@ class Pipeline:
             self._count_invalid(error)
             return Answer(400, {"success": False, "error": "Invalid payload", "details": error.details()})
         except Refused as refusal:
-            if refusal.site_id is not None and refusal.reason is not None:
-                self._drops.add(refusal.site_id, refusal.reason, refusal.rule)
             return refusal.answer()
         except Unavailable as error:
             return Answer(503, {"success": False, "error": str(error)}, error.retry_after)
@@ -98,8 +96,12 @@ class Pipeline:
         now_ms = clock.now_ms()
         event = parse_event(request.body, now_ms=now_ms)
         client = self._client_of(request)
-        admission = self._gate.admit(event.site_id, token_of(event, request), request, client.address)
-        check_fields(event, admission)
+        try:
+            admission = self._gate.admit(event.site_id, token_of(event, request), request, client.address)
+            check_fields(event, admission)
+        except Refused as refusal:
+            self._count_refused(refusal)
+            raise
         item = self._prepare(event, admission, client, now_ms)
         if isinstance(item, Filtered):
             return item.answer()
@@ -121,7 +123,7 @@ class Pipeline:
                 self._count_invalid(error)
                 rejected.append({"index": index, "error": "Invalid payload", "details": error.details()})
             except Refused as refusal:
-                self._drops.add(refusal.site_id or 0, refusal.reason or Reason.FORBIDDEN_FIELD, refusal.rule)
+                self._count_refused(refusal)
                 rejected.append({"index": index, "error": refusal.error})
             else:
                 if isinstance(item, Filtered):
@@ -141,7 +143,11 @@ class Pipeline:
         wanted = dict.fromkeys(
             (item.site_id, token_of(item, request)) for item in items if isinstance(item, Event)
         )
-        return {name: self._gate.admit(*name, request, address) for name in wanted}
+        try:
+            return self._gate.admit_all(wanted, request, address)
+        except Refused as refusal:
+            self._count_refused_batch(items, refusal)
+            raise
 
     def _prepare_of_batch(
         self,
@@ -195,6 +201,22 @@ class Pipeline:
     def _count(self, entries: list[Entry], reason: Reason) -> None:
         for site_id, number in Counter(entry.site_id for entry in entries).items():
             self._drops.add(site_id, reason, count=number)
+
+    def _count_refused(self, refusal: Refused) -> None:
+        if refusal.site_id is not None and refusal.reason is not None:
+            self._drops.add(refusal.site_id, refusal.reason, refusal.rule)
+
+    def _count_refused_batch(self, items: list[Event | InvalidPayload], refusal: Refused) -> None:
+        """Count every event of a batch that is refused whole, for whichever site it was meant."""
+        reason, rule = refusal.reason, refusal.rule
+        if reason is None:
+            # A site was named that does not exist; the events for others are lost with it.
+            reason, rule = Reason.INVALID_PAYLOAD, "site_id"
+        for item in items:
+            if isinstance(item, InvalidPayload):
+                self._count_invalid(item)
+            elif (site := self._directory.find_site(item.site_id)) is not None:
+                self._drops.add(site.site_id, reason, rule)
 
     def _count_invalid(self, error: InvalidPayload) -> None:
         if error.site_id is None:

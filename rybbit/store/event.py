@@ -1,5 +1,6 @@
 """The columns of an event, once, for every engine."""
 
+import json
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -47,7 +48,26 @@ COLUMNS: tuple[Column, ...] = (
 
 REQUIRED = frozenset({"id", "site_id", "session_id", "user_hash", "timestamp", "type"})
 
-_LIMITS = {Kind.IDENTIFIER: 2**63, Kind.INTEGER: 2**31, Kind.TIME: 2**52}
+_LIMITS = {Kind.IDENTIFIER: 2**63, Kind.INTEGER: 2**31}
+# The end of the year 9999: beyond it Python has no dates.
+LAST_MS = 253_402_300_799_999
+
+
+def read_line(line: bytes) -> dict[str, Any] | None:
+    """The event of a journal line, None if the line is none that every engine can hold."""
+    try:
+        row = json.loads(line.decode(), object_pairs_hook=_without_doubles)
+    except (ValueError, RecursionError):
+        return None
+    return row if is_readable(row) else None
+
+
+def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    # Of two values under one name, engines take different ones.
+    row = dict(pairs)
+    if len(row) < len(pairs):
+        raise ValueError("A name occurs twice")
+    return row
 
 
 def is_readable(row: Any) -> bool:
@@ -66,8 +86,12 @@ def _fits(value: object, column: Column) -> bool:
         return False
     if column.kind is Kind.NUMBER:
         return isinstance(value, int | float) and abs(value) < float("inf")
+    if not isinstance(value, int):
+        return False
+    if column.kind is Kind.TIME:
+        return 0 <= value <= LAST_MS
     limit = _LIMITS[column.kind]
-    return isinstance(value, int) and -limit <= value < limit
+    return -limit <= value < limit
 
 
 def _is_encodable(text: str) -> bool:

@@ -75,8 +75,8 @@ class _Group:
 
     def __init__(self, entries: Sequence[Entry]) -> None:
         self.entries = entries
-        self.stored: list[bool] = []
-        self.error: Exception | None = None
+        self.stored: list[bool] | None = None
+        self.error: BaseException | None = None
         self.turn = threading.Lock()
         self.turn.acquire()
 
@@ -129,9 +129,9 @@ class Journal:
         group = _Group(entries)
         if not self._enqueue(group):
             group.turn.acquire()
-        if not group.stored and group.error is None:
+        if group.stored is None and group.error is None:
             self._lead()
-        if group.error is not None:
+        if group.stored is None:
             raise Unavailable("Events cannot be stored at the moment") from group.error
         return group.stored
 
@@ -181,11 +181,13 @@ class Journal:
         try:
             with self._file_lock:
                 self._write(groups)
-        except Exception as error:
+        except BaseException as error:
             # Whatever it was, none of these events is stored, and each waiting request must hear of it.
             logger.exception("The journal cannot be written; %d requests were told so", len(groups))
             for group in groups:
                 group.error = error
+            if not isinstance(error, Exception):
+                raise
 
     def _write(self, groups: list[_Group]) -> None:
         if self._file is None:
@@ -197,7 +199,7 @@ class Journal:
             if data:
                 try:
                     file.write(data)
-                except OSError:
+                except BaseException:
                     # After a failed fsync the kernel may hold the data for clean: never try this one again.
                     self._close_file()
                     raise
@@ -207,7 +209,14 @@ class Journal:
             group.stored = [opening is not None for opening in openings[start:end]]
             start = end
         if file.size >= self._file_bytes:
+            self._close_full_file()
+
+    def _close_full_file(self) -> None:
+        try:
             self._close_file()
+        except OSError:
+            # The events are on disk all the same; an adopter will close the file.
+            logger.exception("A full journal file could not be closed")
 
     def _close_file(self) -> None:
         file, self._file = self._file, None

@@ -91,7 +91,7 @@ class JournalFolder:
     def listing(self) -> Listing:
         """One look at the folder; a rename that happens meanwhile can hide a file (look twice)."""
         open_names, closed_names, manifests = set(), set(), []
-        for name in os.listdir(self.path):  # noqa: PTH208 -- this runs with every query, and names are enough
+        for name in self._names():
             if name.endswith(".open"):
                 open_names.add(name)
             elif name.endswith(".jsonl"):
@@ -99,6 +99,12 @@ class JournalFolder:
             elif match := _MANIFEST.fullmatch(name):
                 manifests.append((int(match[1]), tuple(self._read_manifest(name))))
         return Listing(frozenset(open_names), frozenset(closed_names), tuple(sorted(manifests)))
+
+    def _names(self) -> list[str]:
+        try:
+            return os.listdir(self.path)  # noqa: PTH208 -- this runs with every query, and names are enough
+        except FileNotFoundError:
+            return []
 
     def _read_manifest(self, name: str) -> list[str]:
         try:
@@ -254,7 +260,7 @@ class JournalFile:
             while written < len(data):
                 written += os.write(self._descriptor, data[written:])
             _sync_data(self._descriptor)
-        except OSError:
+        except BaseException:
             os.ftruncate(self._descriptor, self.size)
             raise
         self.size += len(data)

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from rybbit.locks import FileLock, register_forkable
+from rybbit.locks import FileLock, leave_to_parent, register_forkable
 from rybbit.store.base import EVERYTHING, Scope, UnreadableBatch
 from rybbit.store.event import COLUMNS, Kind
 from rybbit.store.journal_files import JournalFolder
@@ -46,8 +46,6 @@ _NO_EVENTS = "select " + ", ".join(
     f"cast(null as {'timestamp' if column.kind is Kind.TIME else _TYPES[column.kind]}) as {column.name}"
     for column in COLUMNS
 )
-# Abandoned in a forked child: closing a parent's engine there would wait for threads that do not exist.
-_left_to_parent: list[Any] = []
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +96,7 @@ class LakeStore:
     def reset_after_fork(self) -> None:
         """Open the engine anew in the child."""
         if self._engine is not None:
-            _left_to_parent.append(self._engine)
+            leave_to_parent(self._engine)
             self._engine = None
         self._engine_lock = threading.Lock()
 

@@ -5,7 +5,6 @@ manifest. The store remembers the number in the same step as the events, so that
 crash knows what is left to do.
 """
 
-import json
 import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,7 +13,7 @@ from rybbit import clock
 from rybbit.faults import crash_point
 from rybbit.locks import FileLock
 from rybbit.store.base import EventStore, UnreadableBatch
-from rybbit.store.event import is_readable
+from rybbit.store.event import read_line
 from rybbit.store.journal_files import JournalFolder, created_ms, sync_file, sync_folder
 
 logger = logging.getLogger(__name__)
@@ -84,7 +83,7 @@ class Mover:
         room = 0
         for name in names:
             size = self._size([name])
-            if size > room:
+            if not batches or size > room:
                 batches.append([])
                 room = _BATCH_BYTES
             batches[-1].append(name)
@@ -92,6 +91,9 @@ class Mover:
         return batches
 
     def _move_batch(self, names: list[str]) -> int:
+        for name in names:
+            # The writer may live, and have failed only in noting what it wrote.
+            self._before_adoption(self._folder.path / name)
         number = self._store.last_batch() + 1
         crash_point("mover:before-manifest")
         self._folder.write_manifest(number, names)
@@ -130,7 +132,8 @@ class Mover:
         good: list[bytes] = []
         bad: list[bytes] = []
         for line in path.read_bytes().splitlines(keepends=True):
-            (good if _is_event(line) else bad).append(line)
+            is_event = line.endswith(b"\n") and read_line(line) is not None
+            (good if is_event else bad).append(line)
         if bad:
             self._put_into_quarantine(path.name, bad)
         cleaned = path.with_suffix(".clean")
@@ -143,10 +146,3 @@ class Mover:
         sync_file(target)
         sync_folder(self._folder.quarantine)
         logger.error("Put %d lines of journal file %s into %s", len(lines), name, self._folder.quarantine)
-
-
-def _is_event(line: bytes) -> bool:
-    try:
-        return line.endswith(b"\n") and is_readable(json.loads(line.decode()))
-    except (ValueError, RecursionError):
-        return False

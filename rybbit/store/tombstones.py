@@ -47,13 +47,17 @@ class Tombstones:
     def add(self, site_id: int, *, user_hash: int | None = None, last_id: int | None = None) -> None:
         """Hide a site, or a visitor's events up to an id, durably and at once."""
         self.path.mkdir(parents=True, exist_ok=True)
-        temporary = self.path / f"{secrets.token_hex(8)}.new"
         fields = {"site_id": site_id, "user_hash": user_hash, "last_id": last_id}
+        self._write(f"{secrets.token_hex(8)}.json", fields)
+
+    def _write(self, name: str, fields: dict[str, int | None]) -> None:
+        """Write a tombstone of this moment, durably; readers see all of it or nothing."""
+        temporary = (self.path / name).with_suffix(".new")
         with temporary.open("w") as file:
             json.dump(fields | {"created_ms": clock.now_ms()}, file)
             file.flush()
             os.fsync(file.fileno())
-        temporary.rename(temporary.with_suffix(".json"))
+        temporary.rename(self.path / name)
         sync_folder(self.path)
 
     def all(self) -> list[Tombstone]:
@@ -78,11 +82,13 @@ class Tombstones:
 
     def mark_erased(self, tombstone: Tombstone) -> None:
         """Note that only files which were replaced, and will be removed, hold what it hides."""
-        path = self.path / tombstone.name
-        fields = json.loads(path.read_text()) | {"created_ms": clock.now_ms()}
-        path.write_text(json.dumps(fields))
-        path.rename(path.with_suffix(".erased"))
-        sync_folder(self.path)
+        fields = {
+            "site_id": tombstone.site_id,
+            "user_hash": tombstone.user_hash,
+            "last_id": tombstone.last_id,
+        }
+        self._write(Path(tombstone.name).with_suffix(".erased").name, fields)
+        self.remove(tombstone)
 
     def remove(self, tombstone: Tombstone) -> None:
         """Forget a deletion: nothing of what it hides is left on disk."""

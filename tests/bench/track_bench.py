@@ -105,13 +105,11 @@ def measure(label: str, run: Callable[[], Figures], *, rounds: int) -> Figures:
     return median
 
 
-def _with_cpu(
-    label: str, run: Callable[[], Figures], cpu_seconds: Callable[[], float], seconds: float
-) -> Figures:
+def _with_cpu(label: str, run: Callable[[], Figures], cpu_seconds: Callable[[], float]) -> Figures:
     """Run once and print the figures with the processor time of the workers a request."""
     before = cpu_seconds()
     figures = run()
-    micros = (cpu_seconds() - before) / (figures.rate * seconds) * 1e6
+    micros = (cpu_seconds() - before) / figures.requests * 1e6
     print(f"{label:34} {figures}   {micros:4.0f} us of processor time each", flush=True)
     return figures
 
@@ -137,13 +135,11 @@ def main() -> None:
                 "minimal Flask, 64 connections",
                 lambda: run_wrk(f"{flask_url}/api/track", bodies, connections=64, seconds=seconds),
                 lambda: sum(cpu_seconds_of(pid) for pid in children_of(flask_pid)),
-                seconds,
             )
             ours = _with_cpu(
                 "track, 64 connections",
                 lambda: run_wrk(url, bodies, connections=64, seconds=seconds),
                 server.cpu_seconds,
-                seconds,
             )
             ratios.append(ours.rate / flask.rate)
         print(f"{'median ratio to minimal Flask':34} {statistics.median(ratios):9.2f}")

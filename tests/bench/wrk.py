@@ -30,8 +30,9 @@ end
 
 @dataclass(frozen=True)
 class Figures:
-    """What one run gave: requests a second, errors, latencies in milliseconds."""
+    """What one run gave: answers, and how many a second, errors, latencies in milliseconds."""
 
+    requests: int
     rate: float
     errors: int
     p50: float
@@ -76,4 +77,4 @@ def run_wrk(url: str, bodies: list[dict[str, object]], *, connections: int, seco
         raise SystemExit(f"wrk gave no figures:\n{output}")
     requests, micros, errors = (int(value) for value in match.groups()[:3])
     p50, p99, worst = (float(value) / 1000 for value in match.groups()[3:])
-    return Figures(requests / (micros / 1e6), errors, p50, p99, worst)
+    return Figures(requests, requests / (micros / 1e6), errors, p50, p99, worst)

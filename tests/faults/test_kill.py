@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 
 import pytest
 
@@ -55,3 +56,40 @@ def test_stopped_under_load(site: Instance, number: int, whole_group: bool) -> N
         assert server.members() == []
     assert list(site.journal.glob("*.open")) == []
     load.check(stored_ids(site))
+
+
+def test_killed_parent(site: Instance) -> None:
+    """The workers end by themselves, in order, and a new server on the same port is the only one there."""
+    with serving(site, environment=BUSY) as server, load_on(site, server.port) as load:
+        load.wait_for(200)
+        orphans = server.worker_pids()
+        server.kill_main()
+        server.start()
+        wait_until(lambda: not set(orphans) & set(server.members()), "the old workers end")
+        load.wait_for(200)
+        load.stop()
+        assert server.stop() == 0
+    load.check(stored_ids(site))
+
+
+def test_parent_killed_while_workers_load(site: Instance) -> None:
+    server = Server(site).start()
+    try:
+        wait_until(server.worker_pids, "a worker is born")
+        server.kill_main()
+        wait_until(lambda: server.members() == [], "no worker is left")
+    finally:
+        server.kill_all()
+
+
+def test_stopped_while_workers_load(site: Instance) -> None:
+    server = Server(site).start()
+    try:
+        wait_until(lambda: len(server.worker_pids()) == 2, "workers are born")
+        began = time.monotonic()
+        assert server.stop() == 0
+        # Workers that do not hear it are killed after 30 seconds.
+        assert time.monotonic() - began < 20
+        assert server.members() == []
+    finally:
+        server.kill_all()

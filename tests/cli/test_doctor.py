@@ -1,0 +1,127 @@
+"""`rybbit doctor` and `rybbit geoip`."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rybbit import migrations
+from rybbit.config import SETTINGS
+from rybbit.factory import create_app
+from tests.cli.conftest import INIT, Shell
+
+
+class TestDoctor:
+    """`rybbit doctor`."""
+
+    @staticmethod
+    def _checks(report: Any) -> dict[str, set[str]]:
+        found: dict[str, set[str]] = {}
+        for check in report["checks"]:
+            found.setdefault(check["check"], set()).add(check["result"])
+        return found
+
+    @pytest.mark.usefixtures("first")
+    def test_a_fresh_instance_works_and_is_not_ready_for_production(self, shell: Shell) -> None:
+        report = shell.json("doctor")
+        checks = self._checks(report)
+        assert checks["instance"] == checks["database"] == checks["server"] == {"ok"}
+        assert checks["address"] == checks["proxies"] == {"warning"}
+        assert report["instance"] == str(shell.instance)
+        assert set(report["settings"]) == {setting.environment_name for setting in SETTINGS}
+        assert report["state"] == {}
+
+    @pytest.mark.usefixtures("first")
+    def test_an_instance_that_has_served_is_described(self, shell: Shell) -> None:
+        runtime = create_app().extensions["rybbit"]
+        runtime.journal_folder.create()
+        (runtime.journal_folder.quarantine / "line").touch()
+        report = shell.json("doctor")
+        assert report["state"]["journal"]["quarantined"] == 1
+        assert "store" in report["state"]
+        assert self._checks(report)["journal"] == {"warning"}
+        assert "journal.quarantined" in shell.run("doctor").stdout
+
+    @pytest.mark.usefixtures("first")
+    def test_people_get_the_same(self, shell: Shell) -> None:
+        text = shell.run("doctor").stdout
+        assert "RYBBIT_TRACK_RATE_LIMIT" in text
+        assert "RYBBIT_BASE_URL is empty" in text
+
+    @pytest.mark.usefixtures("first")
+    def test_what_is_well_set_is_ok(self, shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("RYBBIT_BASE_URL", "https://stats.example.com")
+        monkeypatch.setenv("RYBBIT_TRUSTED_PROXIES", "10.0.0.0/8")
+        checks = self._checks(shell.json("doctor"))
+        assert checks["address"] == checks["proxies"] == {"ok"}
+
+    @pytest.mark.usefixtures("first")
+    @pytest.mark.parametrize(
+        ("name", "value", "topic", "result"),
+        [
+            ("RYBBIT_TYPO", "1", "settings", "warning"),
+            ("RYBBIT_BASE_URL", "http://stats.example.com", "address", "warning"),
+            ("RYBBIT_BASE_URL", "http://127.0.0.1:8000", "address", "ok"),
+            ("RYBBIT_TRACK_RATE_LIMIT", "", "limits", "warning"),
+            ("RYBBIT_RATELIMIT_STORAGE_URI", "memory://", "limits", "warning"),
+        ],
+    )
+    def test_a_doubtful_setting(
+        self, shell: Shell, monkeypatch: pytest.MonkeyPatch, name: str, value: str, topic: str, result: str
+    ) -> None:
+        monkeypatch.setenv(name, value)
+        assert self._checks(shell.json("doctor"))[topic] == {result}
+
+    def test_secrets_are_not_shown(self, shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+        shell.json(*INIT)
+        monkeypatch.setenv("RYBBIT_SECRET_KEY", "hunter2")
+        monkeypatch.setenv("RYBBIT_GEOIP_LICENSE_KEY", "hunter2")
+        monkeypatch.setenv("RYBBIT_RATELIMIT_STORAGE_URI", "redis://:hunter2@127.0.0.1:1/0")
+        result = shell.run("doctor", "--json", code=1)
+        assert "hunter2" not in result.output
+        assert json.loads(result.stdout)["settings"]["RYBBIT_SECRET_KEY"] == "(set)"
+
+    @pytest.mark.usefixtures("first")
+    def test_redis_that_is_away_is_an_error(self, shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("RYBBIT_RATELIMIT_STORAGE_URI", "redis://127.0.0.1:1/0")
+        assert self._checks(json.loads(shell.run("doctor", "--json", code=1).stdout))["redis"] == {"error"}
+
+    @pytest.mark.usefixtures("first")
+    def test_a_database_of_another_version_is_an_error(
+        self, shell: Shell, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(migrations, "head_revision", lambda: "0002")
+        assert "rybbit db upgrade" in shell.run("doctor", code=1).stdout
+
+    def test_a_database_that_is_away_is_an_error(
+        self, instance: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        instance.mkdir()
+        monkeypatch.setenv("RYBBIT_INSTANCE_PATH", str(instance))
+        monkeypatch.setenv("RYBBIT_SQLALCHEMY_DATABASE_URI", "postgresql://u:hunter2@127.0.0.1:1/none")
+        result = Shell(instance).run("doctor", "--json", code=1)
+        assert self._checks(json.loads(result.stdout))["database"] == {"error"}
+        assert "hunter2" not in result.output
+
+    def test_without_an_instance_it_says_so_and_makes_none(self, shell: Shell) -> None:
+        result = shell.run("doctor", "--json", code=1)
+        assert self._checks(json.loads(result.stdout))["instance"] == {"error"}
+        assert not shell.instance.exists()
+
+
+class TestGeoip:
+    """`rybbit geoip update`."""
+
+    @pytest.mark.usefixtures("first")
+    def test_without_an_account_it_says_what_to_set(self, shell: Shell) -> None:
+        result = shell.run("geoip", "update", code=1)
+        assert "RYBBIT_GEOIP_ACCOUNT_ID and RYBBIT_GEOIP_LICENSE_KEY" in result.stderr
+
+    @pytest.mark.usefixtures("first")
+    def test_a_service_that_is_away_is_told(self, shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("RYBBIT_GEOIP_ACCOUNT_ID", "1")
+        monkeypatch.setenv("RYBBIT_GEOIP_LICENSE_KEY", "hunter2")
+        result = shell.run("geoip", "update", "--base-url", "http://127.0.0.1:1", code=1)
+        assert "nothing was changed" in result.stderr
+        assert "hunter2" not in result.output
