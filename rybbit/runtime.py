@@ -106,7 +106,7 @@ class Runtime:
     def _count_jobs(self) -> list[Job]:
         return [
             Job("drops", 0.5, self.drops.flush),
-            Job("key uses", 5, lambda: self.directory.flush_uses(self._writers.key_uses)),
+            Job("key uses", 2, lambda: self.directory.uses.flush(self._writers.key_uses)),
             Job("salts", 60, self.salts.forget_old),
         ]
 
@@ -147,7 +147,7 @@ class Runtime:
         self.journal.close()
         try:
             self.drops.flush()
-            self.directory.flush_uses(self._writers.key_uses)
+            self.directory.uses.flush(self._writers.key_uses, everything=True)
         except Exception:
             logger.exception("The last counts could not be written")
         self.receipts.close()

@@ -8,7 +8,7 @@ number once a second and forgets what it remembers if it has grown; in the proce
 import logging
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
@@ -19,6 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from rybbit import clock
 from rybbit.ingest.control import control_session
 from rybbit.ingest.exclusions import Exclusions, compile_exclusions
+from rybbit.ingest.key_uses import KeyUses
 from rybbit.locks import register_forkable
 from rybbit.models import Key, Member, Revision, Site
 from rybbit.security import hash_key, is_same, looks_like_key
@@ -71,13 +72,16 @@ class TrackingKey:
 
 
 class SiteDirectory:
-    """Looks up sites and keys in the control database, and remembers the answers."""
+    """Looks up sites and keys in the control database, and remembers the answers.
+
+    `uses` notes which keys were shown.
+    """
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._sites: OrderedDict[str, TrackedSite | None] = OrderedDict()
         self._keys: OrderedDict[str, TrackingKey | None] = OrderedDict()
-        self._uses: dict[str, int] = {}
+        self.uses = KeyUses()
         self._revision = -1
         self._generation = 0
         self._look_at = 0.0
@@ -117,12 +121,8 @@ class SiteDirectory:
         key = self._remembered(self._keys, token_hash, lambda: self._load_key(token_hash))
         if key is None or not is_same(key.token_hash, token_hash) or key.has_expired():
             return None
-        self.note_use(key.id)
+        self.uses.note(key.id)
         return key
-
-    def note_use(self, key_id: str) -> None:
-        """Remember that a key was used just now, until `flush_uses`."""
-        self._uses[key_id] = clock.now_ms()
 
     def _look_for_changes(self) -> None:
         now = clock.monotonic()
@@ -177,17 +177,6 @@ class SiteDirectory:
                 joined = select(Member.organization_id).where(Member.account_id == key.account_id)
                 organizations |= set(session.scalars(joined))
             return TrackingKey(key.id, token_hash, key.site_id, frozenset(organizations), key.expires_at)
-
-    def flush_uses(self, write: Callable[[Mapping[str, datetime]], None]) -> None:
-        """Hand over when which key was last used; called now and then, so that no request has to write."""
-        uses, self._uses = self._uses, {}
-        if not uses:
-            return
-        try:
-            write({key_id: clock.from_ms(used) for key_id, used in uses.items()})
-        except BaseException:
-            self._uses = uses | self._uses
-            raise
 
 
 def _tracked(site: Site) -> TrackedSite:

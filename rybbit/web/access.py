@@ -29,7 +29,7 @@ def bearer_key() -> Key | None:
     key = keys.find_key(token.strip())
     if key is None:
         raise Unauthorized
-    current_runtime().directory.note_use(key.id)
+    current_runtime().directory.uses.note(key.id)
     return key
 
 
