@@ -1,19 +1,23 @@
 """The Flask extension: the whole server under a prefix of somebody else's app, and tracking from its code."""
 
 import logging
+import re
 from collections.abc import Mapping
 from typing import Any, cast
 
 from flask import Flask, has_request_context, request
-from pydantic_core import to_json
+from pydantic_core import PydanticSerializationError, to_json
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
 from rybbit.errors import NotFound
 from rybbit.factory import create_app
 from rybbit.ingest.exclusions import normalise_address
+from rybbit.ingest.payload import InvalidPayload
 from rybbit.runtime import Runtime
 
 logger = logging.getLogger(__name__)
+
+_PORT = re.compile(r":[0-9]*\Z")
 
 
 class Rybbit:
@@ -78,7 +82,7 @@ class Rybbit:
         """
         data: dict[str, Any] = {"type": "custom_event", "event_name": name}
         if properties:
-            data["properties"] = to_json(dict(properties)).decode()
+            data["properties"] = _written(properties)
         return self._store(data, user_id=user_id, site=site)
 
     def pageview(
@@ -111,11 +115,18 @@ class Rybbit:
         )
 
 
+def _written(properties: Mapping[str, Any]) -> str:
+    try:
+        return to_json(dict(properties)).decode()
+    except PydanticSerializationError as error:
+        raise InvalidPayload({"properties": ["Must be values that JSON has"]}) from error
+
+
 def _of_request() -> dict[str, Any]:
     """What the host's request says of the page; cut to what an event may hold."""
     fields = {
-        "hostname": request.host.partition(":")[0][:253],
-        "pathname": request.path[:2048],
+        "hostname": _PORT.sub("", request.host)[:253],
+        "pathname": (request.script_root + request.path)[:2048],
         "querystring": request.query_string.decode("utf-8", "replace")[:2048],
         "referrer": (request.referrer or "")[:2048],
         "language": (request.accept_languages.best or "")[:35],

@@ -10,8 +10,6 @@ of keys in the same second.
 The files may be deleted while no server runs, and only then.
 """
 
-import ctypes
-import fcntl
 import hashlib
 import mmap
 import os
@@ -24,7 +22,7 @@ from pathlib import Path
 
 from rybbit import clock
 from rybbit.errors import ConfigurationError
-from rybbit.locks import FileLock
+from rybbit.locks import QuickLock
 
 _MAGIC = b"RYBLIMIT"
 _VERSION = 1
@@ -56,42 +54,6 @@ def slot_count(limit: int) -> int:
 def file_name(limit: int, expiry: int) -> str:
     """The name that carries the whole geometry, so that no process ever finds a file of another one."""
     return f"{limit}-per-{expiry}s.v{_VERSION}-{slot_count(limit)}.window"
-
-
-# Called through PyDLL, a function of the C library keeps the GIL.
-_flock = ctypes.PyDLL(None).flock
-_flock.argtypes = (ctypes.c_int, ctypes.c_int)
-_TRY_LOCK = fcntl.LOCK_EX | fcntl.LOCK_NB
-_TRIES = 100  # some 50 microseconds, many times what a holder needs unless it was put off its processor
-
-
-class QuickLock(FileLock):
-    """A FileLock for sections of a few microseconds: takes the lock without letting go of the GIL.
-
-    `fcntl.flock` lets go of it even if the lock is free, and its caller may then wait milliseconds for
-    the GIL, with the lock in hand, while all threads of all processes wait for the lock.
-    """
-
-    def acquire(self, *, blocking: bool = True) -> bool:
-        """Take the lock; False only if `blocking` is false and somebody else holds it."""
-        if not blocking:
-            return super().acquire(blocking=False)
-        self._thread_lock.acquire()
-        try:
-            descriptor = self.descriptor()
-            for _ in range(_TRIES):
-                if _flock(descriptor, _TRY_LOCK) == 0:
-                    return True
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-        except BaseException:
-            self._thread_lock.release()
-            raise
-        return True
-
-    def release(self) -> None:
-        """Give the lock back; the caller must hold it."""
-        _flock(self._descriptor, fcntl.LOCK_UN)
-        self._thread_lock.release()
 
 
 class WindowFile:

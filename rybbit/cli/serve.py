@@ -85,6 +85,7 @@ def _host_of(domain: str) -> str:
 
 def _serve(host: str, port: int, workers: int, threads: int) -> None:
     """Run granian until somebody stops it: when workers are killed in quick succession, it gives up."""
+    os.register_at_fork(after_in_child=_hear_sigterm_only)
     while _run_granian(host, port, workers, threads):
         logger.error("Workers died in quick succession; starting all of them anew")
 
@@ -123,10 +124,7 @@ def _run_granian(host: str, port: int, workers: int, threads: int) -> bool:
 
 def load_worker(parent: int, loaded: "c_byte") -> Any:
     """The WSGI app of one worker, made in the worker itself; `loaded` tells the parent that it works."""
-    # Until granian sets its own, a forked worker has the parent's handlers, which would not end it.
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, signal.SIG_DFL)
-
+    _hear_sigterm_only()
     from rybbit.factory import create_app
 
     app = create_app(migrate=False)
@@ -137,6 +135,18 @@ def load_worker(parent: int, loaded: "c_byte") -> Any:
     threading.Thread(target=_end_with_parent, args=(parent,), daemon=True).start()
     loaded.value = 1
     return app
+
+
+def _hear_sigterm_only() -> None:
+    """Leave it to the parent to stop this worker.
+
+    A terminal signals all processes at once, and the parent follows with SIGTERM. Of two signals that
+    come together Python may notice none: a thread other than the main one can take both from the
+    kernel, and the main one sleeps on.
+    """
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGHUP})
+    # Until granian sets its own, a forked worker has the handler of the parent, which would not end it.
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _end_with_parent(parent: int) -> None:

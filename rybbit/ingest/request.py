@@ -33,7 +33,7 @@ class TrustedProxies:
     """The peers whose `X-Forwarded-For` is believed."""
 
     def __init__(self, ranges: Sequence[str]) -> None:
-        self._networks: list[Network] = [ip_network(text, strict=False) for text in ranges]
+        self._networks = [_network(text) for text in ranges]
 
     def client_address(self, peer: str, forwarded_for: str) -> str:
         """The address a request came from, in canonical form; "" if the peer has none (a socket file).
@@ -58,6 +58,16 @@ class TrustedProxies:
             return False
         parsed = ip_address(address)
         return any(parsed in network for network in self._networks)
+
+
+def _network(text: str) -> Network:
+    """The range, as IPv4 if it is one of IPv4-mapped addresses: that is how addresses are compared."""
+    network = ip_network(text, strict=False)
+    if isinstance(network, IPv6Network) and network.prefixlen >= 96:
+        mapped = network.network_address.ipv4_mapped
+        if mapped is not None:
+            return ip_network((mapped, network.prefixlen - 96))
+    return network
 
 
 def _without_port(hop: str) -> str:

@@ -13,7 +13,7 @@ import os
 import re
 import secrets
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -85,7 +85,9 @@ class JournalFolder:
         except OSError:
             return False
         finally:
-            path.unlink(missing_ok=True)
+            # Where it could not be written, it may not be possible to look for it either.
+            with suppress(OSError):
+                path.unlink()
         return True
 
     def listing(self) -> Listing:

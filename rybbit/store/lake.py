@@ -10,11 +10,11 @@ import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from rybbit.locks import FileLock, leave_to_parent, register_forkable
 from rybbit.store.base import EVERYTHING, Scope, UnreadableBatch
-from rybbit.store.event import COLUMNS, Kind
+from rybbit.store.event import COLUMNS, LAST_MS, REQUIRED, Kind
 from rybbit.store.journal_files import JournalFolder
 from rybbit.store.lake_rewrite import LakeRewriter
 from rybbit.store.lake_table import LakeTable, Snapshot
@@ -38,14 +38,30 @@ _SELECTED = ", ".join(
     f"make_timestamp_ms({column.name}) as {column.name}" if column.kind is Kind.TIME else column.name
     for column in COLUMNS
 )
-_STRICT_LINES = f"read_json($closed, format = 'newline_delimited', columns = {_JOURNAL_TYPES})"
-_LENIENT_LINES = (
-    f"read_json($open, format = 'newline_delimited', ignore_errors = true, columns = {_JOURNAL_TYPES})"
-)
-_NO_EVENTS = "select " + ", ".join(
+_STRICT_LINES = f"""
+select {_SELECTED} from read_json($closed, format = 'newline_delimited', columns = {_JOURNAL_TYPES})
+"""
+_LENIENT_LINES = f"""
+select {_SELECTED.replace("make_timestamp_ms(timestamp)", "try(make_timestamp_ms(timestamp))")}
+from read_json($open, format = 'newline_delimited', ignore_errors = true, columns = {_JOURNAL_TYPES})
+"""
+# What is no event comes as a row of nulls, wholly or in part, where errors are passed over.
+_IS_EVENT = " and ".join(f"{name} is not null" for name in sorted(REQUIRED))
+_IS_IN_RANGE = f"timestamp between make_timestamp_ms(0) and make_timestamp_ms({LAST_MS})"
+_EMPTY_COLUMNS = ", ".join(
     f"cast(null as {'timestamp' if column.kind is Kind.TIME else _TYPES[column.kind]}) as {column.name}"
     for column in COLUMNS
 )
+_NO_EVENTS = f"select {_EMPTY_COLUMNS} where false"
+
+
+class _View(NamedTuple):
+    """What a query reads: a snapshot, the journal files beyond it, and a condition on what is deleted."""
+
+    snapshot: Snapshot
+    open: list[str]
+    closed: list[str]
+    hidden: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,8 +135,9 @@ class LakeStore:
             self._load_batch(cursor, paths)
             hidden = hidden_condition(self._tombstones.all())
             source = f"select * from batch where not ({hidden}) order by site_id, timestamp, id"
-            files = self._table.write(cursor, source)
-        self._table.commit(files, batch=number)
+            with self._table.writing:
+                files = self._table.write(cursor, source)
+                self._table.commit(files, batch=number)
         return sum(file.rows for file in files)
 
     def _load_batch(self, cursor: "duckdb.DuckDBPyConnection", paths: Sequence[Path]) -> None:
@@ -128,7 +145,7 @@ class LakeStore:
 
         try:
             cursor.execute(
-                f"create or replace temp table batch as select {_SELECTED} from {_STRICT_LINES}",
+                f"create or replace temp table batch as {_STRICT_LINES}",
                 {"closed": [str(path) for path in paths]},
             )
         except (
@@ -137,7 +154,7 @@ class LakeStore:
             duckdb.OutOfRangeException,
         ) as error:
             raise UnreadableBatch(str(error)) from error
-        rows = _single(cursor.execute("select count(id) from batch"))
+        rows = _single(cursor.execute(f"select count(*) from batch where {_IS_EVENT} and {_IS_IN_RANGE}"))
         lines = sum(path.read_bytes().count(b"\n") for path in paths)
         if rows != lines:
             raise UnreadableBatch(f"{lines} lines gave {rows} events")
@@ -165,35 +182,30 @@ class LakeStore:
                 unreadable = True
         raise TimeoutError("The event files kept changing while a query looked at them")
 
-    def _consistent_view(self) -> "tuple[Snapshot, list[str], list[str]] | None":
-        """A snapshot and the (open, closed) journal files beyond it; None if they changed meanwhile."""
+    def _consistent_view(self) -> _View | None:
+        """A snapshot and the journal files beyond it; None if they changed meanwhile."""
+        # Deletions first: one that is over by then has left the files of the snapshot, too.
+        hidden = hidden_condition(self._tombstones.all())
         before = self._journal.listing()
         snapshot = self._table.snapshot()
-        if self._journal.listing() != before:
+        # The snapshot twice as well: both listings can miss a file that was renamed, then moved.
+        if self._journal.listing() != before or self._table.snapshot() is not snapshot:
             return None
-        return snapshot, *before.names_after(snapshot.last_batch)
+        return _View(snapshot, *before.names_after(snapshot.last_batch), hidden)
 
     def _run(
-        self,
-        sql: str,
-        parameters: Mapping[str, Any],
-        view: tuple[Snapshot, list[str], list[str]],
-        scope: Scope,
-        *,
-        lenient: bool,
+        self, sql: str, parameters: Mapping[str, Any], view: _View, scope: Scope, *, lenient: bool
     ) -> list[tuple[Any, ...]]:
-        snapshot, open_names, closed_names = view
-        if lenient:
-            open_names, closed_names = open_names + closed_names, []
+        strict_names = [] if lenient else view.closed
+        lenient_names = view.open + view.closed if lenient else view.open
         sources = {
-            "files": snapshot.paths_in(scope),
-            "open": [str(self._journal.path / name) for name in open_names],
-            "closed": [str(self._journal.path / name) for name in closed_names],
+            "files": view.snapshot.paths_in(scope),
+            "open": [str(self._journal.path / name) for name in lenient_names],
+            "closed": [str(self._journal.path / name) for name in strict_names],
         }
         bound = {name: paths for name, paths in sources.items() if paths}
-        statement = _with_events(sql, bound, hidden_condition(self._tombstones.all()))
         with self._cursor() as cursor:
-            return cursor.execute(statement, {**parameters, **bound}).fetchall()
+            return cursor.execute(_with_events(sql, bound, view.hidden), {**parameters, **bound}).fetchall()
 
     def _cursor(self) -> "duckdb.DuckDBPyConnection":
         with self._engine_lock:
@@ -228,12 +240,11 @@ def _with_events(sql: str, sources: Mapping[str, object], hidden: str) -> str:
     if "files" in sources:
         parts.append("select * from read_parquet($files, union_by_name = true)")
     if "closed" in sources:
-        parts.append(f"select {_SELECTED} from {_STRICT_LINES}")
+        parts.append(f"select * from ({_STRICT_LINES}) where {_IS_EVENT} and {_IS_IN_RANGE}")
     if "open" in sources:
-        parts.append(f"select {_SELECTED} from {_LENIENT_LINES}")
+        parts.append(f"select * from ({_LENIENT_LINES}) where {_IS_EVENT} and {_IS_IN_RANGE}")
     stored = " union all by name ".join(parts) or _NO_EVENTS
-    # A torn last line comes as a row of nulls, which has no site.
-    relation = f"select * from ({stored}) where site_id is not null and not ({hidden})"
+    relation = f"select * from ({stored}) where not ({hidden})"
     events = f"events as not materialized ({relation})"
     sql = sql.strip()
     return f"with {events}, {sql[5:]}" if sql.startswith("with ") else f"with {events} {sql}"

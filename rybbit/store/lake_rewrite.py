@@ -86,7 +86,7 @@ class LakeRewriter:
             groups.extend(_chunks(small))
         if len(middling) >= _MIDDLING_FILES:
             groups.extend(_chunks(middling))
-        return groups
+        return [group for group in groups if len(group) > 1]
 
     def _merge(self, cursor: "duckdb.DuckDBPyConnection", files: Sequence[DataFile]) -> None:
         added = self._copy(cursor, files, "true")

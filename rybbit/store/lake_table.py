@@ -6,14 +6,15 @@ DuckDB writes the Parquet files; the log, which says which files are the table, 
 import json
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from rybbit import clock
-from rybbit.locks import register_forkable
+from rybbit.locks import FileLock, register_forkable
+from rybbit.store import lake_process
 from rybbit.store.base import Scope
 from rybbit.store.event import COLUMNS, Kind
 from rybbit.store.journal_files import sync_file, sync_folder
@@ -84,11 +85,15 @@ class Snapshot:
 
 
 class LakeTable:
-    """The table in one folder, made when it is first needed; safe for threads and processes."""
+    """The table in one folder, made when it is first needed; safe for threads and processes.
+
+    Who appends holds `writing` from `write` to `commit`, lest `tidy` takes the new file for refuse.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._log = folder / "_delta_log"
+        self.writing = FileLock(folder.with_name(f"{folder.name}.write.lock"))
         self._reset()
         register_forkable(self)
 
@@ -109,18 +114,30 @@ class LakeTable:
 
     def _refresh(self) -> Snapshot:
         checkpoint = self._checkpoint_stamp()
+        if not self._has_changed(checkpoint):
+            return self._snapshot
+        if lake_process.is_needed():
+            answer = lake_process.ask(self.folder, "read")
+            files = tuple(DataFile(*fields) for fields in answer["files"])
+            self._snapshot = Snapshot(self.folder, answer["version"], answer["last_batch"], files)
+        else:
+            self._snapshot = self._read_log(checkpoint)
+        self._checkpoint = checkpoint
+        return self._snapshot
+
+    def _has_changed(self, checkpoint: tuple[int, int] | None) -> bool:
+        if self._snapshot.version < 0:
+            return any(self._log.glob("*.json"))
+        following = self._log / f"{self._snapshot.version + 1:020d}.json"
+        return checkpoint != self._checkpoint or following.exists()
+
+    def _read_log(self, checkpoint: tuple[int, int] | None) -> Snapshot:
         if self._table is None or checkpoint != self._checkpoint:
             # The log may have been cleaned up to the new checkpoint: only a fresh start is sure to work.
-            if not any(self._log.glob("*.json")):
-                return self._snapshot
             self._table = self._open()
-        elif not (self._log / f"{self._snapshot.version + 1:020d}.json").exists():
-            return self._snapshot
         else:
             self._table.update_incremental()
-        self._checkpoint = checkpoint
-        self._snapshot = self._read_snapshot(self._table)
-        return self._snapshot
+        return self._read_snapshot(self._table)
 
     def _checkpoint_stamp(self) -> tuple[int, int] | None:
         try:
@@ -153,7 +170,7 @@ class LakeTable:
         self, cursor: "duckdb.DuckDBPyConnection", select: str, *, name: str = "part"
     ) -> list[DataFile]:
         """Write the rows of a select as a file, durably, that is not yet part of the table; [] if none."""
-        self._ensure_exists()
+        self._make()
         path = self.folder / f"{name}-{uuid4()}.parquet"
         row = cursor.execute(f"copy ({select}) to '{_quoted(path)}' ({_FORMAT})").fetchone()
         _, rows, size, _, statistics, *_ = row or ("", 0, 0, 0, {})
@@ -180,6 +197,12 @@ class LakeTable:
             batch: number of the journal batch that the added files are; recorded in the same step.
             changes_data: False if the same events only lie in other files.
         """
+        if lake_process.is_needed():
+            new, old = ([astuple(file) for file in files] for files in (added, removed))
+            lake_process.ask(
+                self.folder, "commit", added=new, removed=old, batch=batch, changes_data=changes_data
+            )
+            return
         from deltalake import CommitProperties, Transaction
         from deltalake.transaction import AddAction, RemoveAction
 
@@ -196,28 +219,50 @@ class LakeTable:
         self._sync_log(before)
 
     def _sync_log(self, version: int) -> None:
-        """Make the commits after a version durable: deltalake leaves that to the kernel."""
-        while (path := self._log / f"{version + 1:020d}.json").exists():
-            sync_file(path)
+        """Make the commits and checkpoints after a version durable: deltalake leaves that to the kernel."""
+        while (self._log / f"{version + 1:020d}.json").exists():
             version += 1
+            for path in self._log.glob(f"{version:020d}.*"):
+                sync_file(path)
+        if (self._log / "_last_checkpoint").exists():
+            sync_file(self._log / "_last_checkpoint")
         sync_folder(self._log)
 
-    def _ensure_exists(self) -> None:
+    def _make(self) -> None:
+        if any(self._log.glob("*.json")):
+            return
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if lake_process.is_needed():
+            lake_process.ask(self.folder, "make")
+        else:
+            self.make()
+
+    def make(self) -> None:
+        """Make the table, durably, unless it exists."""
         from deltalake import DeltaTable
 
-        if not any(self._log.glob("*.json")):
-            self.folder.mkdir(parents=True, exist_ok=True)
-            DeltaTable.create(str(self.folder), _schema(), mode="ignore", configuration=_CONFIGURATION)
+        DeltaTable.create(str(self.folder), _schema(), mode="ignore", configuration=_CONFIGURATION)
+        self._sync_log(-1)
+        sync_folder(self.folder)
+        sync_folder(self.folder.parent)
 
     def tidy(self, *, erase_hours: int) -> list[str]:
-        """Remove files that were replaced at least so many hours ago, and shorten the log."""
-        with self._lock:
+        """Remove files that were replaced at least so many hours ago, and shorten the log.
+
+        Files of that age which never became part of the table go as well.
+        """
+        if lake_process.is_needed():
+            return list(lake_process.ask(self.folder, "tidy", erase_hours=erase_hours))
+        with self._lock, self.writing:
             if not any(self._log.glob("*.json")):
                 return []
             table = self._open()
+            before = table.version()
             removed = table.vacuum(erase_hours, dry_run=False, enforce_retention_duration=False, full=True)
             table = self._open()
             table.create_checkpoint()
+            # What the checkpoint replaces may go only when it is on disk.
+            self._sync_log(before - 1)
             table.cleanup_metadata()
             return list(removed)
 

@@ -1,9 +1,14 @@
 """What was raised becomes an HTTP answer, once for each surface."""
 
+import logging
+
 from flask import Flask, Response, jsonify, request
+from sqlalchemy import exc
 from werkzeug.exceptions import HTTPException
 
 from rybbit.errors import Conflict, InvalidInput, NotFound, RybbitError, Unavailable
+
+logger = logging.getLogger(__name__)
 
 
 class Unauthorized(RybbitError):
@@ -17,6 +22,8 @@ def register_error_handlers(app: Flask) -> None:
     app.register_error_handler(InvalidInput, _invalid_input)
     app.register_error_handler(Conflict, _conflict)
     app.register_error_handler(Unavailable, _unavailable)
+    app.register_error_handler(exc.OperationalError, _database_away)
+    app.register_error_handler(exc.TimeoutError, _database_away)
     app.register_error_handler(HTTPException, _http_error)
 
 
@@ -48,6 +55,12 @@ def _unavailable(error: Unavailable) -> Response:
     response = _refusal(503, success=False, error=str(error))
     response.headers["Retry-After"] = str(error.retry_after)
     return response
+
+
+def _database_away(error: exc.OperationalError | exc.TimeoutError) -> Response:
+    # The message of the error holds statements and values; its kind is enough for a log.
+    logger.warning("The control database does not answer: %s", type(error).__name__)
+    return _unavailable(Unavailable("The control database does not answer"))
 
 
 def _http_error(error: HTTPException) -> Response | HTTPException:

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 from flask import request
 
+from rybbit import clock
 from rybbit.errors import InvalidInput
 from rybbit.stats.period import Period, parse_period
 
@@ -38,10 +39,13 @@ def moment(name: str) -> int | None:
         return None
     try:
         if text.isascii() and text.isdigit() and len(text) < 16:
-            return int(text)
-        # A plus sign that was not escaped arrives as a space.
-        parsed = datetime.fromisoformat(text.replace(" ", "+") if "T" in text else text)
-        aware = parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
-        return round(aware.timestamp() * 1000)
+            milliseconds = int(text)
+        else:
+            # A plus sign that was not escaped arrives as a space.
+            parsed = datetime.fromisoformat(text.replace(" ", "+") if "T" in text else text)
+            aware = parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+            milliseconds = round(aware.timestamp() * 1000)
+        clock.from_ms(milliseconds)  # raises for a moment that no calendar has
     except (ValueError, OverflowError) as error:
         raise InvalidInput({name: ["Must be a time in ISO 8601"]}) from error
+    return milliseconds

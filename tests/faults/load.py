@@ -12,7 +12,7 @@ from typing import Any
 
 from rybbit.config import load_config
 from rybbit.runtime import lake_options
-from rybbit.store.lake import LakeStore
+from rybbit.store.lake import LakeOptions, LakeStore
 from tests.faults.server import PATIENCE, Instance, wait_until
 
 _AFTER_FAILURE = 0.05
@@ -117,13 +117,18 @@ class Load:
             thread.join(PATIENCE)
 
     def check(self, stored: Sequence[str]) -> None:
-        """Every acknowledged event is there exactly once, and none that was never sent."""
+        """Every acknowledged event is there exactly once, and none that was never sent.
+
+        What is stored must have been read after the last answer.
+        """
         times = Counter(stored)
-        doubled = {event_id: number for event_id, number in times.items() if number > 1}
-        lost = self.acknowledged - times.keys()
-        invented = times.keys() - self.sent
-        assert (doubled, lost, invented) == ({}, set(), set())
-        assert self.unexpected == []
+        wrong = {
+            "doubled": [event_id for event_id, number in times.items() if number > 1],
+            "lost": sorted(self.acknowledged - times.keys()),
+            "invented": sorted(times.keys() - self.sent),
+            "answered": self.unexpected,
+        }
+        assert wrong == {"doubled": [], "lost": [], "invented": [], "answered": []}
         assert self.acknowledged
 
 
@@ -137,9 +142,14 @@ def load_on(instance: Instance, *ports: int, threads: int = 6, name: str = "even
         load.stop()
 
 
+def options_of(instance: Instance) -> LakeOptions:
+    """The default options of the store in an instance folder."""
+    return lake_options(load_config({"RYBBIT_INSTANCE_PATH": str(instance.folder)}))
+
+
 def query_folder(instance: Instance, sql: str) -> list[tuple[Any, ...]]:
     """Rows of a query over the events in an instance folder, whether or not a server runs there."""
-    store = LakeStore(lake_options(load_config({"RYBBIT_INSTANCE_PATH": str(instance.folder)})))
+    store = LakeStore(options_of(instance))
     try:
         return store.query(sql)
     finally:

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,8 @@ from rybbit.extensions import db
 from rybbit.factory import create_app
 from rybbit.services.setup import initialise
 
-PATIENCE = 30.0
+PATIENCE = 60.0
+SERVE = ("-m", "rybbit", "serve", "--port", "{port}", "--workers", "{workers}")
 _PAUSE = 0.02
 
 
@@ -35,6 +36,14 @@ class Instance:
     def journal(self) -> Path:
         """Where the events are before they are moved."""
         return self.folder / "journal"
+
+    def is_moved(self) -> bool:
+        """Whether the journal is empty, and no batch is half done."""
+        return [path.name for path in self.journal.iterdir()] == ["quarantine"]
+
+    def batch_files(self) -> int:
+        """How many files the mover has written so far."""
+        return len(list((self.folder / "events").glob("part-*.parquet")))
 
 
 def make_instance(folder: Path) -> Instance:
@@ -62,6 +71,12 @@ def wait_until(condition: Callable[[], object], what: str, *, seconds: float = P
     while not condition():
         assert time.monotonic() < give_up, f"Waited {seconds:.0f} s in vain: {what}"
         time.sleep(_PAUSE)
+
+
+def wait_for_batches(instance: Instance, number: int) -> None:
+    """Wait until the mover has written so many more files."""
+    wanted = instance.batch_files() + number
+    wait_until(lambda: instance.batch_files() >= wanted, f"{number} more batches are moved")
 
 
 class Process(NamedTuple):
@@ -92,15 +107,24 @@ def _from_proc(path: Path) -> Process | None:
 
 
 class Server:
-    """A server on an instance folder, in a process group of its own, its log in a file."""
+    """A server on an instance folder, in a process group of its own, its log in a file.
+
+    `arguments` are what Python is to run.
+    """
 
     def __init__(
-        self, instance: Instance, *, workers: int = 2, environment: Mapping[str, str] | None = None
+        self,
+        instance: Instance,
+        *,
+        workers: int = 2,
+        environment: Mapping[str, str] | None = None,
+        arguments: Sequence[str] = SERVE,
     ) -> None:
         self.instance = instance
         self.port = free_port()
         self.log_path = instance.folder.with_name(f"server-{self.port}.log")
-        self._workers = workers
+        places = {"port": self.port, "workers": workers}
+        self._command = [sys.executable, *(argument.format(**places) for argument in arguments)]
         self._environment = dict(environment or {})
         self._process: subprocess.Popen[bytes] | None = None
         self._groups: list[int] = []
@@ -120,10 +144,9 @@ class Server:
         """Start it without waiting, with further settings by their outside names."""
         ours = {name: value for name, value in os.environ.items() if not name.startswith("RYBBIT_")}
         places = {"RYBBIT_INSTANCE_PATH": str(self.instance.folder), "RYBBIT_TRACK_RATE_LIMIT": ""}
-        arguments = ["serve", "--port", str(self.port), "--workers", str(self._workers)]
         with self.log_path.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "rybbit", *arguments],
+                self._command,
                 env=ours | places | self._environment | environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -207,7 +230,13 @@ def serving(
     instance: Instance, *, workers: int = 2, environment: Mapping[str, str] | None = None
 ) -> Iterator[Server]:
     """A server that answers; at the end nothing of it is left running, whatever happened."""
-    server = Server(instance, workers=workers, environment=environment)
+    with running(Server(instance, workers=workers, environment=environment)) as server:
+        yield server
+
+
+@contextmanager
+def running(server: Server) -> Iterator[Server]:
+    """The same for a server that was described already."""
     try:
         yield server.start().wait()
     except BaseException as error:

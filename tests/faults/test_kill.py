@@ -30,8 +30,8 @@ def test_killed_workers(site: Instance) -> None:
 
 def test_killed_server(site: Instance) -> None:
     with serving(site, environment=BUSY) as server, load_on(site, server.port) as load:
-        for _ in range(5):
-            load.wait_for(200)
+        for _ in range(4):
+            load.wait_for(150)
             server.kill_all()
             server.start()
         server.wait()

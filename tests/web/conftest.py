@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
-from tests.web.world import WAYS, Sender, Tenant, World, running
+from rybbit import Rybbit
+from tests.web.host_app import PREFIX, Host, host_db, make_host_app
+from tests.web.world import WAYS, Sender, Tenant, World, prepare, running
 
 
 @pytest.fixture(scope="module")
@@ -40,3 +42,18 @@ def way(request: pytest.FixtureRequest) -> str:
 def sender(world: World, tenant: Tenant, way: str) -> Sender:
     """Whoever posts events to that site, in either way."""
     return Sender(world.client(way), tenant)
+
+
+@pytest.fixture
+def host(tmp_path: Path, migrated_file: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
+    """A host app with the server in it, whose tracking goes to one site."""
+    app = make_host_app(tmp_path)
+    config = prepare(tmp_path / "instance", migrated_file)
+    rybbit = Rybbit(app, url_prefix=PREFIX, config=config)
+    world = World(rybbit.app)
+    tenant = world.add_tenant(trackIp=True)
+    monkeypatch.setattr(rybbit, "_site", tenant.id)
+    yield Host(app, rybbit, world, tenant)
+    world.close()
+    with app.app_context():
+        host_db.engine.dispose()

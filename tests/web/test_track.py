@@ -130,7 +130,8 @@ class TestStored:
         assert {name: row[name] for name in fields} == fields
 
     @pytest.mark.parametrize(
-        "timestamp", ["2026-03-01T12:00:00Z", 1_772_366_400_000, 1_772_366_400_000.9, "2026-03-01 13:00+01:00"]
+        "timestamp",
+        ["2026-03-01T12:00:00Z", 1_772_366_400_000, 1_772_366_400_000.9, "2026-03-01 13:00+01:00"],
     )
     def test_a_time_of_its_own(self, world: World, sender: Sender, timestamp: object) -> None:
         assert sender.send(timestamp=timestamp).json == ACCEPTED

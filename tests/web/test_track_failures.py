@@ -2,14 +2,12 @@
 
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from werkzeug.test import TestResponse
 
-from rybbit.extensions import db
-from tests.web.world import Sender, World, running
+from tests.web.world import Sender, World, broken_database, broken_journal, running
 
 ACCEPTED = {"success": True}
 
@@ -23,17 +21,6 @@ def world(tmp_path: Path, migrated_file: Path) -> Iterator[World]:
         yield world
 
 
-@contextmanager
-def _replaced_by_a_file(folder: Path) -> Iterator[None]:
-    """A folder in which nothing can be made, not even by root."""
-    aside = folder.with_name("aside")
-    folder.rename(aside)
-    folder.touch()
-    yield
-    folder.unlink()
-    aside.rename(folder)
-
-
 def _assert_unavailable(answer: TestResponse, error: str) -> None:
     assert (answer.status_code, answer.json) == (503, {"success": False, "error": error})
     assert answer.headers["Retry-After"] == "1"
@@ -44,8 +31,7 @@ def test_a_journal_that_cannot_be_written(
     world: World, sender: Sender, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert sender.send(event_id="before").json == ACCEPTED
-    world.runtime.journal.close_file()
-    with _replaced_by_a_file(world.runtime.journal_folder.path):
+    with broken_journal(world):
         for _ in range(2):
             _assert_unavailable(sender.send(event_id="after"), "Events cannot be stored at the moment")
         body = {"events": [sender.event(event_id="after") for _ in range(2)]}
@@ -62,9 +48,7 @@ def test_a_journal_that_cannot_be_written(
 def test_a_full_queue(world: World, sender: Sender) -> None:
     headers = {"Authorization": f"Bearer {sender.tenant.api_key}"}
     for count, status in ((3, 200), (4, 503), (3, 200)):
-        answer = sender.post(
-            {"events": [sender.event()] * count}, path="/api/track/batch", headers=headers
-        )
+        answer = sender.post({"events": [sender.event()] * count}, path="/api/track/batch", headers=headers)
         assert answer.status_code == status
     assert len(world.stored(sender.tenant)) == 6
     assert world.drops(sender.tenant) == {("unavailable", ""): 4}
@@ -82,21 +66,12 @@ def test_a_database_that_does_not_answer(
 ) -> None:
     unknown = Sender(sender.client, world.add_tenant())
     assert sender.send().json == ACCEPTED
-    file = Path(world.runtime.config.instance_path / "rybbit.db")
-    _dispose(world)
-    aside = file.with_name("aside.db")
-    file.rename(aside)
-    try:
+    with broken_database(world):
         # Who is remembered may go on; who is not cannot be judged, and that is no refusal for good.
         assert sender.send().json == ACCEPTED
         _assert_unavailable(unknown.send(), "The control database does not answer")
         _assert_unavailable(sender.send(key=unknown.tenant.api_key), "The control database does not answer")
         assert sender.send(typo=1).status_code == 400
-    finally:
-        _dispose(world)
-        for side_file in file.parent.glob("rybbit.db*"):
-            side_file.unlink()
-        aside.rename(file)
     assert unknown.send().json == ACCEPTED
     assert len(world.stored(sender.tenant)) == 2
     assert "The control database does not answer" in caplog.text
@@ -118,9 +93,3 @@ def test_a_fault_of_ours_is_an_answer_and_a_line_in_the_log(
     assert answer.json["success"] is False
     assert "a bug" not in answer.text
     assert "a bug" in caplog.text
-
-
-def _dispose(world: World) -> None:
-    with world.app.app_context():
-        db.session.remove()
-        db.engine.dispose()

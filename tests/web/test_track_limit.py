@@ -17,7 +17,7 @@ Mover = Callable[[float], None]
 
 @pytest.fixture(autouse=True)
 def move_clock(monkeypatch: pytest.MonkeyPatch) -> Mover:
-    """Stops the clock that windows are measured with, and moves it by seconds; slow machines are no matter."""
+    """Stops the clock that windows are measured with, and moves it by seconds."""
     moment = [clock.monotonic()]
     monkeypatch.setattr(clock, "monotonic", lambda: moment[0])
 

@@ -204,7 +204,7 @@ def bench(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, migrated_file: Path
 ) -> Iterator[Bench]:
     folder = tmp_path_factory.mktemp("order") / "instance"
-    limits = {name: f"{LIMIT}/day" for name in ("RYBBIT_TRACK_RATE_LIMIT", "RYBBIT_BROWSER_RATE_LIMIT")}
+    limits = dict.fromkeys(("RYBBIT_TRACK_RATE_LIMIT", "RYBBIT_BROWSER_RATE_LIMIT"), f"{LIMIT}/day")
     with running(folder, migrated_file, **limits) as world:
         yield Bench(world, request.param)
 

@@ -1,5 +1,6 @@
 """A running app with real stores, the sites in it, and both ways into tracking."""
 
+import io
 import json
 import os
 import shutil
@@ -12,7 +13,8 @@ from typing import Any, cast
 
 import pytest
 from flask import Flask
-from werkzeug.test import Client, TestResponse
+from werkzeug.test import Client, TestResponse, run_wsgi_app
+from werkzeug.wrappers import Response
 
 from rybbit import clock
 from rybbit.extensions import db
@@ -49,7 +51,7 @@ _SHOWN_COLUMNS = [column.name for column in COLUMNS]
 _STORED = f"""
 select {", ".join(f"epoch_ms({name})" if name == "timestamp" else name for name in _SHOWN_COLUMNS)}
 from events where site_id = $site_id order by id
-"""  # noqa: S608 -- the names are those of our own columns
+"""
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,17 @@ class World:
         entry = self.app.wsgi_app if way == "front" else self.app.wsgi_app.app  # type: ignore[attr-defined]
         return Client(entry)
 
+    def close(self) -> None:
+        """Stop the app and let go of its files."""
+        self.runtime.stop()
+        self.disconnect()
+
+    def disconnect(self) -> None:
+        """Close the connections to the control database; the next use opens others."""
+        with self.app.app_context():
+            db.session.remove()
+            db.engine.dispose()
+
     def add_tenant(self, **settings: Any) -> Tenant:
         """A site of an organization of its own."""
         with self.app.app_context():
@@ -92,6 +105,13 @@ class World:
             tenant = Tenant(site.site_id, site.id, site.domain, tracking_key.id, token, account_token)
             db.session.commit()
         return tenant
+
+    def add_neighbours(self, tenant: Tenant, count: int) -> list[str]:
+        """The ids of further sites of the same organization."""
+        with self.app.app_context():
+            ids = [make_site(_organization_of(tenant)).id for _ in range(count)]
+            db.session.commit()
+        return ids
 
     def add_key(self, tenant: Tenant) -> str:
         """One more tracking key of the site."""
@@ -196,26 +216,72 @@ class Sender:
         return self.post(self.event(**fields), headers={"Origin": self.tenant.origin, **(headers or {})})
 
 
-@contextmanager
-def running(folder: Path, migrated_file: Path, **settings: Any) -> Iterator[World]:
-    """An app on an instance folder, which may be new; stopped at the end."""
+def call(client: Client, environ: Mapping[str, Any]) -> Response:
+    """Hand the app an environment as a server would, with nothing put right; `wsgi.input` may be anything."""
+    least = {
+        "REQUEST_METHOD": "POST",
+        "SERVER_NAME": "localhost",
+        "SERVER_PORT": "80",
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "wsgi.url_scheme": "http",
+        "wsgi.errors": io.StringIO(),
+    }
+    return Response(*run_wsgi_app(client.application, {**least, **environ}, buffered=True))
+
+
+def prepare(folder: Path, migrated_file: Path) -> dict[str, object]:
+    """Make an instance folder with an empty database, if there is none; answers the settings that name it."""
     folder.mkdir(mode=0o700, exist_ok=True)
     if not (folder / "rybbit.db").exists():
         shutil.copy(migrated_file, folder / "rybbit.db")
         write_database(folder / "places.mmdb", PLACES)
-    places = {"RYBBIT_INSTANCE_PATH": str(folder), "RYBBIT_GEOIP_DATABASE": str(folder / "places.mmdb")}
+    return {"RYBBIT_INSTANCE_PATH": str(folder), "RYBBIT_GEOIP_DATABASE": str(folder / "places.mmdb")}
+
+
+@contextmanager
+def running(folder: Path, migrated_file: Path, **settings: Any) -> Iterator[World]:
+    """An app on an instance folder, which may be new; stopped at the end."""
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith("RYBBIT_")]:
             patch.delenv(name)
-        app = create_app(places | settings)
+        app = create_app(prepare(folder, migrated_file) | settings)
     app.testing = True
+    world = World(app)
     try:
-        yield World(app)
+        yield world
     finally:
-        app.extensions["rybbit"].stop()
-        with app.app_context():
-            db.session.remove()
-            db.engine.dispose()
+        world.close()
+
+
+@contextmanager
+def broken_journal(world: World) -> Iterator[None]:
+    """A file lies where the journal's folder was; nothing can be made in that, not even by root."""
+    world.runtime.journal.close_file()
+    folder = world.runtime.journal_folder.path
+    aside = folder.with_name("journal.aside")
+    folder.rename(aside)
+    folder.touch()
+    try:
+        yield
+    finally:
+        folder.unlink()
+        aside.rename(folder)
+
+
+@contextmanager
+def broken_database(world: World) -> Iterator[None]:
+    """The control database cannot be opened for a while."""
+    file = world.runtime.config.instance_path / "rybbit.db"
+    aside = file.with_name("aside.db")
+    world.disconnect()
+    file.rename(aside)
+    file.mkdir()
+    try:
+        yield
+    finally:
+        world.disconnect()
+        file.rmdir()
+        aside.rename(file)
 
 
 def _organization_of(tenant: Tenant) -> Organization:
@@ -230,4 +296,3 @@ def _key_of(token: str) -> Key:
     key = keys.find_key(token)
     assert key is not None
     return key
-

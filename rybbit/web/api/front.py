@@ -40,7 +40,7 @@ class TrackFront:
     def __call__(self, environ: Environ, start_response: "StartResponse") -> Iterable[bytes]:
         """See PEP 3333."""
         self._runtime.start()
-        if environ["PATH_INFO"] != "/api/track" or environ["REQUEST_METHOD"] != "POST":
+        if environ.get("PATH_INFO") != "/api/track" or environ["REQUEST_METHOD"] != "POST":
             return self.app(environ, start_response)
         answer = self._answer(environ)
         headers, body = headers_and_body(answer)

@@ -6,6 +6,7 @@ from flask import Blueprint, Response, jsonify, request
 
 from rybbit import clock
 from rybbit.errors import InvalidInput
+from rybbit.models import Site
 from rybbit.services.drops import drops_of
 from rybbit.stats.events import event_page
 from rybbit.stats.live import has_data, live_user_count
@@ -18,17 +19,10 @@ blueprint = Blueprint("stats", __name__, url_prefix="/api/sites/<site_id>")
 _DAY_MINUTES = 24 * 60
 
 
-@blueprint.before_request
-def refuse_filters() -> None:
-    """Refuse what is not understood, rather than answer another question than the one asked."""
-    if request.args.get("filters", "[]").strip() not in ("", "[]"):
-        raise InvalidInput({"filters": ["Filters are not supported yet"]})
-
-
 @blueprint.get("/overview")
 def site_overview(site_id: str) -> Response:
     """The headline figures of a period."""
-    site = readable_site(site_id)
+    site = _readable(site_id)
     figures = overview(current_runtime().store, site.site_id, params.period())
     return jsonify({"data": asdict(figures)})
 
@@ -36,7 +30,7 @@ def site_overview(site_id: str) -> Response:
 @blueprint.get("/events")
 def site_events(site_id: str) -> Response:
     """Raw events, newest first."""
-    site = readable_site(site_id)
+    site = _readable(site_id)
     page = event_page(
         current_runtime().store,
         site.site_id,
@@ -53,14 +47,14 @@ def site_events(site_id: str) -> Response:
 @blueprint.get("/has-data")
 def site_has_data(site_id: str) -> Response:
     """Whether any event has come in."""
-    site = readable_site(site_id)
+    site = _readable(site_id)
     return jsonify({"hasData": has_data(current_runtime().store, site.site_id)})
 
 
 @blueprint.get("/live-user-count")
 def site_live_user_count(site_id: str) -> Response:
     """How many are there now."""
-    site = readable_site(site_id)
+    site = _readable(site_id)
     minutes = params.whole_number("minutes", default=5, least=1, most=_DAY_MINUTES)
     return jsonify({"count": live_user_count(current_runtime().store, site.site_id, minutes=minutes)})
 
@@ -69,6 +63,7 @@ def site_live_user_count(site_id: str) -> Response:
 def site_drops(site_id: str) -> Response:
     """What was refused or filtered, by reason, rule and hour; the newest hour first."""
     site = member_site(site_id)
+    _refuse_filters()
     since = params.moment("since")
     rows = drops_of(
         site,
@@ -88,3 +83,16 @@ def site_drops(site_id: str) -> Response:
             ]
         }
     )
+
+
+def _readable(site_id: str) -> Site:
+    """The site, if the caller may read it and asks what can be answered; who asks is judged first."""
+    site = readable_site(site_id)
+    _refuse_filters()
+    return site
+
+
+def _refuse_filters() -> None:
+    """Refuse what is not understood, rather than answer another question than the one asked."""
+    if request.args.get("filters", "[]").strip() not in ("", "[]"):
+        raise InvalidInput({"filters": ["Filters are not supported yet"]})

@@ -1,0 +1,52 @@
+"""The store of a test: journal, lake, receipts and mover on a folder of its own, and steppable clocks."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rybbit import clock
+from tests.store.parts import Parts, PartsMaker, make_parts
+
+
+@pytest.fixture
+def new_parts(tmp_path: Path) -> Iterator[PartsMaker]:
+    """Makes the parts of as many processes as the test wants, all on one folder."""
+    made: list[Parts] = []
+
+    def make(**settings: Any) -> Parts:
+        made.append(make_parts(tmp_path, **settings))
+        return made[-1]
+
+    yield make
+    for parts in made:
+        parts.close()
+
+
+@pytest.fixture
+def parts(new_parts: PartsMaker) -> Parts:
+    """The parts of one process."""
+    return new_parts()
+
+
+class Clocks:
+    """Both clocks, standing still until they are moved."""
+
+    def __init__(self) -> None:
+        self.now_ms = clock.now_ms()
+        self.monotonic = clock.monotonic()
+
+    def move(self, seconds: float) -> None:
+        """Step both clocks, back too."""
+        self.now_ms += round(seconds * 1000)
+        self.monotonic += max(seconds, 0)
+
+
+@pytest.fixture
+def clocks(monkeypatch: pytest.MonkeyPatch) -> Clocks:
+    """Clocks that the test moves."""
+    clocks = Clocks()
+    monkeypatch.setattr(clock, "now_ms", lambda: clocks.now_ms)
+    monkeypatch.setattr(clock, "monotonic", lambda: clocks.monotonic)
+    return clocks

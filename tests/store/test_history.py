@@ -1,0 +1,66 @@
+"""What stored events say of lost state."""
+
+from rybbit.store.history import StoredHistory
+from tests.store.parts import NOON_MS, Parts, line
+
+MINUTE_MS = 60_000
+
+
+def _history(parts: Parts) -> StoredHistory:
+    return StoredHistory(parts.store)
+
+
+def test_an_empty_store_has_none(parts: Parts) -> None:
+    history = _history(parts)
+    assert history.last_id() == 0
+    assert history.spans_since(0) == []
+    assert history.event_ids_since(0) == []
+
+
+def test_the_last_id_is_found_wherever_it_is(parts: Parts) -> None:
+    parts.move_line(line(5), line(2**62))
+    assert _history(parts).last_id() == 2**62
+    parts.store_line(line(2**62 + 1))
+    assert _history(parts).last_id() == 2**62 + 1
+
+
+def test_spans_are_those_of_sessions(parts: Parts) -> None:
+    parts.move_line(
+        line(1, 1, user_hash=-7, session_id=1, timestamp=NOON_MS + 5 * MINUTE_MS),
+        line(2, 1, user_hash=-7, session_id=1, timestamp=NOON_MS),
+        line(3, 1, user_hash=8, session_id=3),
+        line(4, 2, user_hash=-7, session_id=4),
+    )
+    parts.store_line(line(5, 1, user_hash=-7, session_id=1, timestamp=NOON_MS + 20 * MINUTE_MS + 1))
+    assert sorted(_history(parts).spans_since(0)) == [
+        (1, -7, 1, NOON_MS, NOON_MS + 20 * MINUTE_MS + 1),
+        (1, 8, 3, NOON_MS, NOON_MS),
+        (2, -7, 4, NOON_MS, NOON_MS),
+    ]
+
+
+def test_spans_begin_with_the_moment_asked_for(parts: Parts) -> None:
+    parts.move_line(
+        line(1, session_id=1, timestamp=NOON_MS - 1),
+        line(2, session_id=1, user_hash=1, timestamp=NOON_MS),
+        line(3, timestamp=NOON_MS - 1),
+    )
+    assert _history(parts).spans_since(NOON_MS) == [(1, 1, 1, NOON_MS, NOON_MS)]
+
+
+def test_sessions_by_half_hour_have_no_span(parts: Parts) -> None:
+    parts.move_line(line(1, session_id=-5), line(2))
+    assert [row[2] for row in _history(parts).spans_since(0)] == [2]
+
+
+def test_event_ids_are_those_received_since(parts: Parts) -> None:
+    parts.move_line(line(1, event_id="a"), line(2, event_id="b"), line(3))
+    parts.store_line(line(4, 2, event_id="it's ä\"b"))
+    assert sorted(_history(parts).event_ids_since(2)) == [(1, "b", 2), (2, "it's ä\"b", 4)]
+
+
+def test_what_is_deleted_is_not_remembered(parts: Parts) -> None:
+    parts.move_line(line(1, 1, event_id="a"), line(2, 2, event_id="b"))
+    parts.tombstones.add(1)
+    assert _history(parts).event_ids_since(0) == [(2, "b", 2)]
+    assert [row[0] for row in _history(parts).spans_since(0)] == [2]
