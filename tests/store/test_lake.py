@@ -15,7 +15,8 @@ from rybbit.store.base import Scope
 from rybbit.store.event import COLUMNS, Kind
 from rybbit.store.journal_files import JournalFolder, Listing
 from rybbit.store.lake import LakeOptions, LakeStore
-from rybbit.store.lake_table import DataFile, LakeTable, Snapshot
+from rybbit.store.lake_table import DataFile
+from rybbit.store.tombstones import Tombstone, Tombstones
 from tests.store.parts import NOON_MS, Parts, PartsMaker, entry, line, make_parts
 
 HOUR_MS = 3_600_000
@@ -222,17 +223,15 @@ class TestConsistency:
         parts.move_line(line(1, 1), line(2, 2))
         parts.tombstones.add(1)
         parts.age_tombstones()
-        real = LakeTable.snapshot
+        real = Tombstones.all
 
-        def snapshot(table: LakeTable) -> Snapshot:
-            found = real(table)
-            if table is parts.store._table and parts.tombstones.all():
-                monkeypatch.setattr(LakeTable, "snapshot", real)
-                eraser.store.rewrite()
-                assert not parts.tombstones.all()
-            return found
+        def read(tombstones: Tombstones) -> list[Tombstone]:
+            monkeypatch.setattr(Tombstones, "all", real)
+            eraser.store.rewrite()
+            assert not parts.tombstones.all()
+            return real(tombstones)
 
-        monkeypatch.setattr(LakeTable, "snapshot", snapshot)
+        monkeypatch.setattr(Tombstones, "all", read)
         assert parts.ids() == [2]
 
     def test_files_that_are_really_gone_are_an_error(self, parts: Parts) -> None:

@@ -63,11 +63,12 @@ class TestFolder:
 
         def spy_on(name: str) -> None:
             def spy(path: Path, *arguments: object, **named: object) -> object:
+                result = real[name](path, *arguments, **named)
                 with monkeypatch.context() as unspied:
                     for other, function in real.items():
                         unspied.setattr(Path, other, function)
                     seen.append(len(reader.all()) + len(reader.erased()))
-                return real[name](path, *arguments, **named)
+                return result
 
             monkeypatch.setattr(Path, name, spy)
 
