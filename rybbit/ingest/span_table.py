@@ -130,6 +130,7 @@ class SpanTable:
 
     @last_id.setter
     def last_id(self, value: int) -> None:
+        """Note that ids up to this one are given."""
         self._words[_LAST_ID] = value
 
     @property
@@ -139,6 +140,7 @@ class SpanTable:
 
     @is_noted.setter
     def is_noted(self, value: bool) -> None:
+        """Say whether there is such a note."""
         self._words[_NOTE] = int(value)
 
     def has_live(self, visitor: Visitor, timestamp: int, *, now_ms: int) -> bool:

@@ -34,7 +34,11 @@ class Reader(threading.Thread):
         path = f"/api/sites/{self._server.instance.site_id}/overview"
         while not self._stopping.is_set() and not self.wrong:
             least = len(self._load.acknowledged)
-            count = self._server.get(path)["data"]["pageviews"]
+            try:
+                count = self._server.get(path)["data"]["pageviews"]
+            except OSError as error:
+                self.wrong.append(f"no answer: {error!r}")
+                break
             most = len(self._load.sent)
             if not max(least, last) <= count <= most:
                 self.wrong.append(f"{count} events, of {least} to {most}, after {last}")
