@@ -171,7 +171,13 @@ class Journal:
             self._gathering = None
 
     def _lead(self, leader: _Group) -> None:
-        self._gather(leader)
+        try:
+            self._gather(leader)
+        finally:
+            # Even if the wait was interrupted: the others rely on this thread.
+            self._write_queued()
+
+    def _write_queued(self) -> None:
         groups = self._take_groups()
         try:
             self._commit(groups)

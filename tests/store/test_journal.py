@@ -258,6 +258,22 @@ class TestFailures:
         parts.journal.append([entry(event_id="after")])
         assert _names(parts) == ["before", "after"]
 
+    def test_an_interrupt_while_it_waits_for_others_leaves_nobody_waiting(
+        self, parts: Parts, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def interrupt(*_: object) -> None:
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as interrupted:
+            interrupted.setattr(Journal, "_gather", interrupt)
+            with pytest.raises(KeyboardInterrupt):
+                parts.journal.append([entry(event_id="told or not")])
+        answers: list[list[bool]] = []
+        with _in_threads(lambda: answers.append(parts.journal.append([entry(event_id="after")]))):
+            pass
+        assert answers == [[True]]
+        assert "after" in _names(parts)
+
     def test_a_folder_that_is_away_is_told_and_survived(self, parts: Parts, tmp_path: Path) -> None:
         folder = parts.journal_folder.path
         folder.rename(tmp_path / "elsewhere")
