@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _LOOKS = 50
+_PIECE_BYTES = 1024 * 1024
 _TYPES = {
     Kind.IDENTIFIER: "bigint",
     Kind.INTEGER: "integer",
@@ -155,7 +156,7 @@ class LakeStore:
         ) as error:
             raise UnreadableBatch(str(error)) from error
         rows = _single(cursor.execute(f"select count(*) from batch where {_IS_EVENT} and {_IS_IN_RANGE}"))
-        lines = sum(path.read_bytes().count(b"\n") for path in paths)
+        lines = sum(_count_lines(path) for path in paths)
         if rows != lines:
             raise UnreadableBatch(f"{lines} lines gave {rows} events")
 
@@ -271,6 +272,12 @@ def _open_engine(options: LakeOptions) -> "duckdb.DuckDBPyConnection":
     ):
         engine.execute(statement)
     return engine
+
+
+def _count_lines(path: Path) -> int:
+    # In pieces: a whole file would stand in the memory of a worker beside what the engine makes of it.
+    with path.open("rb") as file:
+        return sum(piece.count(b"\n") for piece in iter(lambda: file.read(_PIECE_BYTES), b""))
 
 
 def _single(result: "duckdb.DuckDBPyConnection") -> Any:
