@@ -19,6 +19,7 @@ from rybbit.errors import ConfigurationError
 
 PREFIX = "RYBBIT_"
 MIB = 1024 * 1024
+SMTP_TLS = ("starttls", "tls", "none")
 
 _TRUE = {"1", "true", "yes", "on"}
 _FALSE = {"0", "false", "no", "off", ""}
@@ -37,6 +38,13 @@ class Config:
     sqlalchemy_database_uri: str = _setting("", "Control database; a SQLite file when empty.")
     track_rate_limit: str = _setting("20/second", "Requests a tracking key may make; empty switches it off.")
     browser_rate_limit: str = _setting("1000/second", "Requests without a key that an address may make.")
+    login_rate_limit: str = _setting(
+        "10/5 minutes", "Tries at the password of one account; empty switches it off."
+    )
+    login_address_rate_limit: str = _setting(
+        "100/5 minutes", "Sign-ins, sign-ups and password resets that an address may try."
+    )
+    link_rate_limit: str = _setting("20/minute", "Wrong keys of private links that an address may show.")
     ratelimit_storage_uri: str = _setting(
         "rybbit+shared://", "Where limits are counted: this machine, or redis:// for several."
     )
@@ -48,6 +56,12 @@ class Config:
     geoip_license_key: str = _setting("", "MaxMind licence key, for `rybbit geoip update`.")
     disable_signup: bool = _setting(True, "Whether strangers are kept from making accounts.")
     base_url: str = _setting("", "Address under which people reach the server, for links.")
+    smtp_host: str = _setting("", "Mail server for links; without one they are shown to whoever makes them.")
+    smtp_port: int = _setting(587, "Port of the mail server.")
+    smtp_username: str = _setting("", "Account at the mail server, if it wants one.")
+    smtp_password: str = _setting("", "Password of that account.")
+    smtp_from: str = _setting("", "Address that mail comes from.")
+    smtp_tls: str = _setting("starttls", "How mail is encrypted: starttls, tls (usually port 465) or none.")
     journal_queue: int = _setting(20_000, "Events a process may keep waiting for the disk; more get 503.")
     journal_file_bytes: int = _setting(16 * MIB, "Size at which a journal file is closed.")
     journal_file_seconds: float = _setting(5.0, "Age at which a journal file is closed.")
@@ -176,6 +190,16 @@ def _check(config: Config) -> None:
             raise ConfigurationError(f"{PREFIX}{name.upper()}: must be above 0")
     if config.query_threads < 0:
         raise ConfigurationError("RYBBIT_QUERY_THREADS: must be 0 or more")
+    _check_mail(config)
+
+
+def _check_mail(config: Config) -> None:
+    if config.smtp_tls not in SMTP_TLS:
+        raise ConfigurationError(f"RYBBIT_SMTP_TLS: must be one of {', '.join(SMTP_TLS)}")
+    if not 1 <= config.smtp_port <= 65535:
+        raise ConfigurationError("RYBBIT_SMTP_PORT: must be from 1 to 65535")
+    if config.smtp_host and not config.smtp_from:
+        raise ConfigurationError("RYBBIT_SMTP_FROM: mail needs an address to come from")
 
 
 def read_or_make_secret(path: Path) -> str:

@@ -36,6 +36,20 @@ class NotFound(RybbitError):
     """What was asked for does not exist, or is none of the caller's business."""
 
 
+class WrongCredentials(RybbitError):
+    """No account has this email address and this password."""
+
+    def __init__(self) -> None:
+        super().__init__("Wrong email or password")
+
+
+class Forbidden(RybbitError):
+    """The caller knows of it, but may not do that to it."""
+
+    def __init__(self, message: str = "Forbidden") -> None:
+        super().__init__(message)
+
+
 class Conflict(RybbitError):
     """The change contradicts something that is already there."""
 

@@ -21,6 +21,7 @@ from rybbit.services.keys import record_key_uses
 from rybbit.web import api
 from rybbit.web.api.front import TrackFront
 from rybbit.web.errors import register_error_handlers
+from rybbit.web.guesses import Guesses
 
 
 def create_app(config: Mapping[str, object] | None = None, *, migrate: bool = True) -> Flask:
@@ -49,6 +50,7 @@ def create_app(config: Mapping[str, object] | None = None, *, migrate: bool = Tr
     _add_database(app, settings, migrate=migrate)
     csrf.init_app(app)
     limiter.init_app(app)
+    app.extensions["rybbit_guesses"] = Guesses(settings, limiter.limiter)
     runtime = _add_runtime(app, settings)
     api.register(app)
     register_error_handlers(app)
@@ -72,9 +74,13 @@ def _flask_config(settings: Config) -> dict[str, object]:
         "SECRET_KEY": settings.secret_key or read_or_make_secret(settings.instance_path / "secret_key"),
         "RATELIMIT_STORAGE_URI": storage,
         "RATELIMIT_STORAGE_OPTIONS": storage_options(storage),
-        "SESSION_COOKIE_NAME": "rybbit_session",
+        # The signed-in session has a cookie of its own; this one holds what its CSRF token is made of.
+        "SESSION_COOKIE_NAME": "rybbit_state",
         "SESSION_COOKIE_HTTPONLY": True,
         "SESSION_COOKIE_SAMESITE": "Lax",
+        "SESSION_COOKIE_SECURE": settings.base_url.lower().startswith("https://"),
+        # A page stays open for days; the token is bound to the session, which ends.
+        "WTF_CSRF_TIME_LIMIT": None,
         "MAX_CONTENT_LENGTH": 1024 * 1024,
     }
 

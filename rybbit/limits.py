@@ -10,7 +10,7 @@ import math
 import re
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NoReturn
 from urllib.parse import quote, unquote, urlsplit
@@ -235,10 +235,17 @@ class TrackLimiter:
 
     def hit(self, key: str) -> int:
         """Count a request of `key`: 0 if it is let through, else in how many whole seconds to try again."""
+        return self._ask(key, self._strategy.hit)
+
+    def wait(self, key: str) -> int:
+        """What `hit` would answer, without counting anything."""
+        return self._ask(key, self._strategy.test)
+
+    def _ask(self, key: str, question: Callable[[RateLimitItem, str], bool]) -> int:
         if self.rate is None or (self._failing_until and self._is_paused()):
             return 0
         try:
-            if self._strategy.hit(self.rate, key):
+            if question(self.rate, key):
                 self._failing_until = 0.0
                 return 0
             reset_time = self._strategy.get_window_stats(self.rate, key).reset_time

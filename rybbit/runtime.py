@@ -80,6 +80,7 @@ class Runtime:
         self.salts = DaySalts(engine)
         self.geo = GeoDatabase(*config.geo_databases)
         self.drops = DropCounter(writers.drops)
+        self.proxies = TrustedProxies(config.trusted_proxies)
         self.pipeline = Pipeline(
             self.directory,
             Gate(
@@ -92,7 +93,7 @@ class Runtime:
             Enricher(self.geo, Visitors(self.salts)),
             self.journal,
             self.drops,
-            TrustedProxies(config.trusted_proxies),
+            self.proxies,
         )
         self._writers = writers
         self._rewriting: subprocess.Popen[bytes] | None = None

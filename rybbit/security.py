@@ -33,6 +33,16 @@ def hash_key(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
+def make_token() -> str:
+    """A new random token that fits into a link or a cookie: 43 characters, 256 random bits."""
+    return secrets.token_urlsafe(32)
+
+
+def make_link_key() -> str:
+    """The key of a new private link: 12 hex digits."""
+    return secrets.token_hex(6)
+
+
 def make_id(prefix: str) -> str:
     """A new id such as `org_` and 24 hex digits."""
     return f"{prefix}_{secrets.token_hex(12)}"
@@ -73,11 +83,13 @@ def check_password(password: str, password_hash: str | None) -> bool:
     Takes its time without a hash as well, so that the time of an answer does not tell whether an
     account exists.
     """
+    # A lone surrogate, which JSON can carry, is no password of anybody's, but no error either.
+    secret = password.encode("utf-8", "surrogatepass")
     if password_hash is None:
-        password_hasher.hash(password)
+        password_hasher.hash(secret)
         return False
     try:
-        return password_hasher.verify(password_hash, password)
+        return password_hasher.verify(password_hash, secret)
     except (VerificationError, InvalidHashError):
         return False
 

@@ -21,6 +21,17 @@ from rybbit.errors import ConfigurationError
 from rybbit.extensions import Base
 from tests.conftest import DATABASES
 
+# As the first version wrote them.
+_SITE_COLUMNS = (
+    "site_id, id, organization_id, name, domain, created_by, created_at, updated_at, secret, public,"
+    " salt_user_ids, block_bots, session_replay, web_vitals, track_errors, track_outbound,"
+    " track_url_params, track_initial_page_view, track_spa_navigation, track_ip, excluded_ips,"
+    " excluded_countries"
+)
+# The step that a later version would add.
+_HEAD = migrations.head_revision()
+_NEXT = f"{int(_HEAD) + 1:04d}"
+
 
 @pytest.fixture(params=DATABASES)
 def empty_engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
@@ -45,7 +56,7 @@ def sqlite_engine(tmp_path: Path) -> Iterator[Engine]:
         connection.exec_driver_sql(f"insert into rybbit_organization values ('o', 'n', {moment}, {moment})")
         switches = ", ".join("0" for _ in range(11))
         connection.exec_driver_sql(
-            "insert into rybbit_site values"
+            f"insert into rybbit_site ({_SITE_COLUMNS}) values"
             f" (1, 'abcdefabcdef', 'o', 'n', 'd', null, {moment}, {moment}, x'00', {switches}, '[]', '[]')"
         )
         connection.exec_driver_sql(
@@ -61,7 +72,7 @@ StepMaker = Callable[[str], None]
 
 @pytest.fixture
 def add_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StepMaker:
-    """Adds a step 0002 to a copy of the scripts, as a later version would."""
+    """Adds a step to a copy of the scripts, as a later version would."""
     folder = tmp_path / "100% scripts"
     shutil.copytree(migrations.SCRIPTS, folder, ignore=shutil.ignore_patterns("__pycache__"))
     monkeypatch.setattr(migrations, "SCRIPTS", folder)
@@ -70,9 +81,9 @@ def add_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StepMaker:
         lines = "\n".join(f"    {line}" for line in body.splitlines())
         text = (
             "import sqlalchemy as sa\nfrom alembic import op\n\n"
-            f"revision = '0002'\ndown_revision = '0001'\n\n\ndef upgrade():\n{lines}\n"
+            f"revision = '{_NEXT}'\ndown_revision = '{_HEAD}'\n\n\ndef upgrade():\n{lines}\n"
         )
-        (folder / "versions" / "v0002_later.py").write_text(text)
+        (folder / "versions" / f"v{_NEXT}_later.py").write_text(text)
 
     return add
 
@@ -171,12 +182,12 @@ def test_a_copy_is_kept_before_a_step(tmp_path: Path, sqlite_engine: Engine, add
     add_step("op.execute('delete from rybbit_key')")
     migrations.upgrade(sqlite_engine, backup_folder=tmp_path / "backups")
     (copy,) = (tmp_path / "backups").iterdir()
-    assert copy.name.startswith("rybbit-0001-")
+    assert copy.name.startswith(f"rybbit-{_HEAD}-")
     assert copy.suffix == ".db"
     assert stat.S_IMODE(copy.stat().st_mode) == 0o600
     connection = sqlite3.connect(copy)
     assert connection.execute("select id from rybbit_key").fetchall() == [("k",)]
-    assert connection.execute("select version_num from rybbit_alembic_version").fetchall() == [("0001",)]
+    assert connection.execute("select version_num from rybbit_alembic_version").fetchall() == [(_HEAD,)]
     connection.close()
     with sqlite_engine.connect() as live:
         assert live.exec_driver_sql("select count(*) from rybbit_key").scalar() == 0
@@ -192,13 +203,13 @@ def test_a_step_that_fails_leaves_everything_as_it_was(
     )
     with pytest.raises(ZeroDivisionError):
         migrations.upgrade(sqlite_engine, backup_folder=tmp_path / "backups")
-    assert migrations.current_revision(sqlite_engine) == "0001"
+    assert migrations.current_revision(sqlite_engine) == _HEAD
     assert not inspect(sqlite_engine).has_table("rybbit_x")
     with sqlite_engine.connect() as connection:
         assert connection.exec_driver_sql("select id from rybbit_key").scalar() == "k"
     add_step("op.create_table('rybbit_x', sa.Column('a', sa.Integer()))")
     migrations.upgrade(sqlite_engine, backup_folder=None)
-    assert migrations.current_revision(sqlite_engine) == "0002"
+    assert migrations.current_revision(sqlite_engine) == _NEXT
 
 
 def test_altering_a_table_keeps_the_rows_that_refer_to_it(sqlite_engine: Engine, add_step: StepMaker) -> None:

@@ -8,9 +8,11 @@ from rybbit.cli.errors import CommandGroup
 from rybbit.cli.geoip import geoip
 from rybbit.cli.init import init
 from rybbit.cli.key import key
+from rybbit.cli.org import org
 from rybbit.cli.serve import serve
 from rybbit.cli.site import site
 from rybbit.cli.store import compact
+from rybbit.cli.user import user
 from rybbit.cli.version import version
 
 
@@ -19,5 +21,5 @@ def main() -> None:
     """Analytics server of your own: start with `rybbit serve --domain example.com`."""
 
 
-for _command in (serve, init, key, site, doctor, geoip, compact, db, version):
+for _command in (serve, init, user, org, site, key, doctor, geoip, compact, db, version):
     main.add_command(_command)

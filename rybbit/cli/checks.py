@@ -21,7 +21,7 @@ from rybbit.database import database_url, make_engine, sqlite_file
 from rybbit.errors import ConfigurationError, RybbitError
 from rybbit.ingest.geo import GeoDatabase
 
-_SECRETS = {"secret_key", "geoip_license_key"}
+_SECRETS = {"secret_key", "geoip_license_key", "smtp_password"}
 _PASSWORD = re.compile(r"(://[^@/]*:)[^@/]*@")
 # Names that the tests of this package use.
 _TEST_PREFIX = f"{PREFIX}TEST_"

@@ -6,13 +6,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rybbit.cli.instance import open_app, read_settings
+from rybbit.cli.instance import LOCAL_ADDRESS, open_app, read_settings
 from rybbit.cli.output import print_json
 
 if TYPE_CHECKING:
     from rybbit.services.setup import FirstRun
-
-_LOCAL_ADDRESS = "http://127.0.0.1:8000"
 
 
 @click.command()
@@ -28,7 +26,7 @@ def init(email: str, domain: str, name: str | None, password: str | None, as_jso
     if as_json:
         print_json(first.as_json())
     else:
-        click.echo(describe_first_run(first, address=config.base_url or _LOCAL_ADDRESS))
+        click.echo(describe_first_run(first, address=config.base_url or LOCAL_ADDRESS))
 
 
 def set_up_instance(

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
     from rybbit.config import Config
 
+LOCAL_ADDRESS = "http://127.0.0.1:8000"
+"""Where `rybbit serve` listens unless it is told otherwise."""
+
 _OUTDATED = "The database is not of this version; bring it up to date with `rybbit db upgrade`."
 
 
@@ -70,11 +73,19 @@ def open_instance() -> Iterator["Flask"]:
     Raises:
         ConfigurationError: there is no instance, or its database is of another version.
     """
-    require_instance(read_settings())
+    with open_instance_with_settings() as (app, _):
+        yield app
+
+
+@contextmanager
+def open_instance_with_settings() -> Iterator[tuple["Flask", "Config"]]:
+    """As `open_instance`, with the settings."""
+    config = read_settings()
+    require_instance(config)
     with open_app(migrate=False) as app:
         from rybbit.extensions import db
         from rybbit.migrations import is_current
 
         if not is_current(db.engine):
             raise ConfigurationError(_OUTDATED)
-        yield app
+        yield app, config

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from datetime import datetime
 
 import click
 
@@ -17,6 +18,13 @@ def print_table(titles: Sequence[str], rows: Sequence[Sequence[object]]) -> None
     widths = [max(len(line[column]) for line in lines) for column in range(len(titles))]
     for line in lines:
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+
+
+def shown_time(moment: datetime | None) -> str | None:
+    """A moment as the API shows it."""
+    from rybbit.clock import to_iso
+
+    return None if moment is None else to_iso(moment)
 
 
 def _shown(cell: object) -> str:

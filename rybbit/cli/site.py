@@ -1,4 +1,4 @@
-"""`rybbit site`: what sites there are, and their settings."""
+"""`rybbit site`: sites and their settings."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rybbit.cli.instance import open_instance
+from rybbit.cli.lookup import AS_JSON, ORGANIZATION, find_organization
 from rybbit.cli.output import print_json, print_table
 from rybbit.errors import InvalidInput
 
@@ -40,6 +41,65 @@ def list_(as_json: bool) -> None:
         print_table(titles, [(row["siteId"], row["id"], row["domain"], row["name"]) for row in rows])
 
 
+@site.command()
+@click.argument("site_id", metavar="SITE")
+@AS_JSON
+def show(site_id: str, as_json: bool) -> None:
+    """Show a site, by its number or id, with every setting."""
+    with open_instance():
+        from rybbit.services.sites import site_for
+
+        row = _describe(site_for(site_id))
+    if as_json:
+        print_json(row)
+    else:
+        print_table(("FIELD", "VALUE"), [(name, _written(value)) for name, value in row.items()])
+
+
+@site.command()
+@click.option("--domain", required=True, help="Domain, such as example.com.")
+@click.option("--name", help="Name; the domain if not given.")
+@ORGANIZATION
+@AS_JSON
+def create(domain: str, name: str | None, org: str | None, as_json: bool) -> None:
+    """Make a site."""
+    with open_instance():
+        from rybbit.services.domains import strip_domain
+        from rybbit.services.organizations import owner_of
+        from rybbit.services.sites import create_site
+
+        organization = find_organization(org)
+        settings = {"domain": domain, "name": strip_domain(domain) if name is None else name}
+        row = _describe(create_site(organization, settings, created_by=owner_of(organization).id))
+    if as_json:
+        print_json(row)
+    else:
+        print_table(("NUMBER", "ID", "DOMAIN"), [(row["siteId"], row["id"], row["domain"])])
+
+
+@site.command()
+@click.argument("site_id", metavar="SITE")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def delete(site_id: str, yes: bool) -> None:
+    """Delete a site with its keys and every event; nothing of it can be had back.
+
+    The events cannot be read any more at once, and are gone from disk within two hours while a
+    server runs.
+    """
+    with open_instance() as app:
+        from rybbit.services.sites import delete_site, site_for
+
+        found = site_for(site_id)
+        domain, number = found.domain, found.site_id
+        if not yes:
+            click.confirm(f"Delete {domain} and all of its events?", abort=True, err=True)
+        delete_site(found)
+        runtime = app.extensions["rybbit"]
+        runtime.deletion.delete_site(number)
+        runtime.receipts.close()
+    click.echo(f"{domain} is deleted.")
+
+
 @site.command("set")
 @click.option("--site", "site_id", required=True, help="Number or id of the site.")
 @click.option("--json", "as_json", is_flag=True, help="Print the settings as a JSON object.")
@@ -69,6 +129,7 @@ def _describe(row: "Site") -> dict[str, Any]:
         "siteId": row.site_id,
         "id": row.id,
         "organizationId": row.organization_id,
+        "restricted": row.restricted,
         "createdAt": to_iso(row.created_at),
         **settings_of(row),
     }

@@ -15,13 +15,14 @@ from typing import TypeVar
 
 from sqlalchemy import Engine, bindparam, select
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
 
 from rybbit import clock
 from rybbit.ingest.control import control_session
 from rybbit.ingest.exclusions import Exclusions, compile_exclusions
 from rybbit.ingest.key_uses import KeyUses
 from rybbit.locks import register_forkable
-from rybbit.models import Key, Member, Revision, Site
+from rybbit.models import Key, Member, Revision, Role, Scope, Site, SiteMember
 from rybbit.security import hash_key, is_same, looks_like_key
 
 logger = logging.getLogger(__name__)
@@ -32,7 +33,7 @@ _REMEMBERED = 20_000
 _Answer = TypeVar("_Answer")
 
 # Columns, not objects, and built once: after a change every key in use is read again at once.
-_KEY = select(Key.id, Key.site_id, Key.account_id, Key.organization_id, Key.expires_at).where(
+_KEY = select(Key.id, Key.site_id, Key.account_id, Key.organization_id, Key.scopes, Key.expires_at).where(
     Key.token_hash == bindparam("token_hash"), Key.revoked_at.is_(None)
 )
 
@@ -44,6 +45,7 @@ class TrackedSite:
     site_id: int
     id: str
     organization_id: str
+    restricted: bool
     domain: str
     block_bots: bool
     track_ip: bool
@@ -54,12 +56,18 @@ class TrackedSite:
 
 @dataclass(frozen=True, slots=True)
 class TrackingKey:
-    """A key that is not revoked, as tracking needs it."""
+    """A key that is not revoked, as tracking needs it.
+
+    Of the organizations, those are `whole` in which the holder sees restricted sites too; elsewhere
+    these have to be among `listed_sites`.
+    """
 
     id: str
     token_hash: str
     site_id: int | None
     organizations: frozenset[str]
+    whole_organizations: frozenset[str]
+    listed_sites: frozenset[int]
     expires_at: datetime | None
 
     def has_expired(self) -> bool:
@@ -68,7 +76,13 @@ class TrackingKey:
 
     def may_track(self, site: TrackedSite) -> bool:
         """Whether events of this site may come in under this key."""
-        return self.site_id == site.site_id or site.organization_id in self.organizations
+        if self.site_id is not None:
+            return self.site_id == site.site_id
+        if not site.restricted:
+            return site.organization_id in self.organizations
+        return site.organization_id in self.whole_organizations or (
+            site.organization_id in self.organizations and site.site_id in self.listed_sites
+        )
 
 
 class SiteDirectory:
@@ -170,13 +184,34 @@ class SiteDirectory:
     def _load_key(self, token_hash: str) -> TrackingKey | None:
         with control_session(self._engine) as session:
             key = session.execute(_KEY, {"token_hash": token_hash}).first()
-            if key is None:
+            # A key that was limited to something else tracks as little as none.
+            if key is None or not (key.scopes is None or Scope.TRACK in key.scopes):
                 return None
-            organizations = {key.organization_id} if key.organization_id else set()
-            if key.account_id is not None:
-                joined = select(Member.organization_id).where(Member.account_id == key.account_id)
-                organizations |= set(session.scalars(joined))
-            return TrackingKey(key.id, token_hash, key.site_id, frozenset(organizations), key.expires_at)
+            roles = _roles_of(session, key.account_id)
+            if key.organization_id is not None:
+                roles[key.organization_id] = Role.ADMIN
+            return TrackingKey(
+                key.id,
+                token_hash,
+                key.site_id,
+                organizations=frozenset(roles),
+                whole_organizations=frozenset(name for name, role in roles.items() if role.is_admin),
+                listed_sites=_listed_sites(session, key.account_id),
+                expires_at=key.expires_at,
+            )
+
+
+def _roles_of(session: Session, account_id: str | None) -> dict[str, Role]:
+    if account_id is None:
+        return {}
+    joined = select(Member.organization_id, Member.role).where(Member.account_id == account_id)
+    return {row.organization_id: row.role for row in session.execute(joined)}
+
+
+def _listed_sites(session: Session, account_id: str | None) -> frozenset[int]:
+    if account_id is None:
+        return frozenset()
+    return frozenset(session.scalars(select(SiteMember.site_id).where(SiteMember.account_id == account_id)))
 
 
 def _tracked(site: Site) -> TrackedSite:
@@ -184,6 +219,7 @@ def _tracked(site: Site) -> TrackedSite:
         site_id=site.site_id,
         id=site.id,
         organization_id=site.organization_id,
+        restricted=site.restricted,
         domain=site.domain,
         block_bots=site.block_bots,
         track_ip=site.track_ip,

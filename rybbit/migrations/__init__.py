@@ -49,7 +49,8 @@ def upgrade(engine: Engine, *, backup_folder: Path | None) -> None:
         if found == head_revision():
             return
         _refuse_unknown(found)
-        if found is not None and backup_folder is not None:
+        is_file = sqlite_file(engine.url) is not None
+        if is_file and found is not None and backup_folder is not None:
             _back_up(engine, backup_folder / f"rybbit-{found}-{clock.now():%Y%m%dT%H%M%S%f}.db")
         _run_steps(engine)
 

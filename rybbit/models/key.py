@@ -1,6 +1,7 @@
 """Keys: what programs show instead of a password."""
 
 from datetime import datetime
+from enum import StrEnum
 
 from sqlalchemy import JSON, CheckConstraint, ForeignKey, String
 from sqlalchemy.orm import Mapped, mapped_column
@@ -14,6 +15,15 @@ ONE_HOLDER = (
     " + (case when account_id is null then 0 else 1 end)"
     " + (case when organization_id is null then 0 else 1 end) = 1"
 )
+
+
+class Scope(StrEnum):
+    """What a key may be limited to; a key without scopes may do all that its holder may."""
+
+    TRACK = "track"
+    SITES_READ = "sites:read"
+    SITES_WRITE = "sites:write"
+    STATS_READ = "stats:read"
 
 
 def _make_id() -> str:

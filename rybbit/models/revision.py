@@ -9,9 +9,9 @@ from rybbit.extensions import Base, db
 from rybbit.models.columns import insert_for
 from rybbit.models.key import Key
 from rybbit.models.organization import Member, Organization
-from rybbit.models.site import Site
+from rybbit.models.site import Site, SiteMember
 
-_WATCHED = (Site, Key, Member, Organization)
+_WATCHED = (Site, SiteMember, Key, Member, Organization)
 _ROW = 1
 
 

@@ -16,7 +16,9 @@ class Site(Base):
     `site_id` is the number that events carry; it is never given out twice, since events of a deleted
     site may still be on their way to disk. `id` is the public identifier of 12 hex digits. `domain`
     is normalised (lower case, punycode). `created_by` is an account's id and outlives the account.
-    Visitor ids are keyed with `secret`.
+    Visitor ids are keyed with `secret`. A `restricted` site is seen by owners and admins of the
+    organization, and of its members by those listed as `SiteMember`; whoever has `private_link_key`
+    may read its statistics.
     """
 
     __tablename__ = "rybbit_site"
@@ -32,6 +34,9 @@ class Site(Base):
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime, default=clock.now, onupdate=clock.now)
     secret: Mapped[bytes] = mapped_column(LargeBinary(32), default=security.make_secret)
 
+    private_link_key: Mapped[str | None] = mapped_column(String(12), unique=True, index=True)
+    restricted: Mapped[bool] = mapped_column(default=False)
+
     public: Mapped[bool] = mapped_column(default=False)
     salt_user_ids: Mapped[bool] = mapped_column(default=False)
     block_bots: Mapped[bool] = mapped_column(default=True)
@@ -46,3 +51,16 @@ class Site(Base):
     # Lists are replaced, never changed in place: a change inside would go unnoticed.
     excluded_ips: Mapped[list[str]] = mapped_column(JSON, default=list)
     excluded_countries: Mapped[list[str]] = mapped_column(JSON, default=list)
+
+
+class SiteMember(Base):
+    """A member of the organization who may see a restricted site."""
+
+    __tablename__ = "rybbit_site_member"
+
+    site_id: Mapped[int] = mapped_column(
+        ForeignKey("rybbit_site.site_id", ondelete="CASCADE"), primary_key=True
+    )
+    account_id: Mapped[str] = mapped_column(
+        ForeignKey("rybbit_account.id", ondelete="CASCADE"), primary_key=True, index=True
+    )

@@ -1,15 +1,16 @@
 """Accounts and their passwords."""
 
-from sqlalchemy import select
+from sqlalchemy import delete, select, update
 
-from rybbit import security
-from rybbit.errors import Conflict, InvalidInput
+from rybbit import clock, security
+from rybbit.errors import Conflict, Forbidden, InvalidInput, NotFound
 from rybbit.extensions import db
 from rybbit.ingest.payload_details import is_storable
-from rybbit.models import Account, bump_revision
+from rybbit.models import Account, PasswordReset, Session, bump_revision
+from rybbit.services import invitations
+from rybbit.services.emails import normalise_email
 from rybbit.services.validation import check_name
 
-_LONGEST_EMAIL = 254
 _SHORTEST_PASSWORD = 8
 # Argon2 hashes any length; a bound keeps a request from sending megabytes to be hashed.
 _LONGEST_PASSWORD = 1024
@@ -37,6 +38,42 @@ def create_account(email: str, *, password: str | None, name: str = "") -> Accou
     return account
 
 
+def sign_up(
+    email: str,
+    *,
+    password: str,
+    name: str = "",
+    disabled: bool,
+    invitation: str | None = None,
+    address: str = "",
+) -> Account:
+    """Make an account for somebody who asks for one.
+
+    Where sign-up is `disabled` this is for the first account, and for whoever has the token of an
+    open `invitation`. With a token the account also becomes a member of that organization; `address`
+    is for the audit log.
+
+    Raises:
+        InvalidInput: `email`, `password` or `name` is unfit.
+        Forbidden: sign-up is disabled, or the invitation is for another email address.
+        NotFound: the token is that of no open invitation.
+        Conflict: the email has an account.
+    """
+    if disabled and invitation is None:
+        _refuse_strangers()
+    if invitation is not None:
+        invitations.check_invitation(invitation, normalise_email(email))
+    account = create_account(email, password=password, name=name)
+    if invitation is not None:
+        invitations.accept_invitation(invitation, account, address=address)
+    return account
+
+
+def make_up_password() -> str:
+    """A password for a person who gave none, to be shown once."""
+    return security.make_password()
+
+
 def account_by_email(email: str) -> Account | None:
     """The account of an email address, however it is capitalised."""
     address = email.strip().lower()
@@ -50,6 +87,72 @@ def has_accounts() -> bool:
     return db.session.scalar(select(Account.id).limit(1)) is not None
 
 
+def account_for(email: str) -> Account:
+    """The account of an email address.
+
+    Raises:
+        NotFound: there is none.
+    """
+    account = account_by_email(email)
+    if account is None:
+        raise NotFound("Account not found")
+    return account
+
+
+def list_accounts() -> list[Account]:
+    """Every account of the instance, by email address; for the operator."""
+    return list(db.session.scalars(select(Account).order_by(Account.email)))
+
+
+def rename_account(account: Account, name: str) -> None:
+    """Give an account another name.
+
+    Raises:
+        InvalidInput: the name is unfit.
+    """
+    account.name = check_name(name)
+    db.session.flush()
+
+
+def change_password(
+    account: Account, *, current_password: str, new_password: str, keep: Session | None = None
+) -> None:
+    """Change the password for somebody who knows the old one, and end every session but `keep`.
+
+    How often somebody may try is for the caller to limit.
+
+    Raises:
+        InvalidInput: `newPassword` is unfit, or `currentPassword` wrong.
+    """
+    check_new_password(new_password, field="newPassword")
+    if not verify_password(account, current_password):
+        raise InvalidInput({"currentPassword": ["Is not the password of this account"]})
+    store_password_hash(account, security.hash_password(new_password), keep=keep)
+
+
+def set_password(account: Account, password: str) -> None:
+    """Give an account another password without asking for the old one, and end every session.
+
+    Raises:
+        InvalidInput: the password is unfit.
+    """
+    check_new_password(password)
+    store_password_hash(account, security.hash_password(password))
+
+
+def store_password_hash(account: Account, password_hash: str, *, keep: Session | None = None) -> None:
+    """Replace the password; every session but `keep`, and every link to reset it, ends."""
+    account.password_hash = password_hash
+    db.session.flush()
+    now = clock.now()
+    is_open = (PasswordReset.account_id == account.id, PasswordReset.used_at.is_(None))
+    db.session.execute(update(PasswordReset).where(*is_open).values(used_at=now))
+    ended = [Session.account_id == account.id]
+    if keep is not None:
+        ended.append(Session.id != keep.id)
+    db.session.execute(delete(Session).where(*ended))
+
+
 def verify_password(account: Account | None, password: str) -> bool:
     """Whether the password is the account's; for None it takes as long and says no."""
     password_hash = account.password_hash if account else None
@@ -60,26 +163,20 @@ def verify_password(account: Account | None, password: str) -> bool:
     return True
 
 
-def normalise_email(email: str) -> str:
-    """An email address as it is kept: trimmed, lower case.
-
-    Raises:
-        InvalidInput: it has not the form of one.
-    """
-    address = email.strip().lower()
-    user, _, host = address.rpartition("@")
-    is_fit = bool(user and host) and len(address) <= _LONGEST_EMAIL and address.isprintable()
-    if not is_fit or any(character.isspace() or character in '@<>",;' for character in user + host):
-        raise InvalidInput({"email": ["Must be an email address"]})
-    return address
-
-
-def check_new_password(password: str) -> None:
+def check_new_password(password: str, *, field: str = "password") -> None:
     """Refuse a password that is too short or far too long.
 
     Raises:
-        InvalidInput: naming `password`.
+        InvalidInput: naming `field`.
     """
     if not _SHORTEST_PASSWORD <= len(password) <= _LONGEST_PASSWORD or not is_storable(password):
         text = f"Must have {_SHORTEST_PASSWORD} to {_LONGEST_PASSWORD} characters"
-        raise InvalidInput({"password": [text]})
+        raise InvalidInput({field: [text]})
+
+
+def _refuse_strangers() -> None:
+    """Let nobody pass but the first, of two at once only one."""
+    if not has_accounts():
+        bump_revision(db.session)
+    if has_accounts():
+        raise Forbidden("Sign-up is disabled")

@@ -2,24 +2,33 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Connection, bindparam, or_, select, update
+from sqlalchemy.orm import InstrumentedAttribute
 
 from rybbit import clock, security
-from rybbit.errors import NotFound
+from rybbit.errors import Forbidden, InvalidInput, NotFound
 from rybbit.extensions import db
 from rybbit.ingest.payload_details import is_storable
-from rybbit.models import Account, Key, Site, UtcDateTime
+from rybbit.models import Account, Key, Organization, Scope, Site, UtcDateTime
+from rybbit.services import audit
+from rybbit.services.actor import COMMAND, Actor
 from rybbit.services.validation import check_name
 
+Holder = Site | Account | Organization
+"""Whom a key belongs to."""
 
-def create_tracking_key(site: Site, *, name: str = "Tracking key") -> tuple[Key, str]:
+
+def create_tracking_key(site: Site, *, name: str = "Tracking key", actor: Actor = COMMAND) -> tuple[Key, str]:
     """Make a key that may send events of one site; returns it with its token.
 
     Raises:
         InvalidInput: the name is unfit.
     """
-    return _create(Key(name=check_name(name), site_id=site.site_id))
+    key, token = _create(Key(name=check_name(name), site_id=site.site_id))
+    _record(actor, "key.create", key)
+    return key, token
 
 
 def create_account_key(
@@ -28,14 +37,40 @@ def create_account_key(
     name: str = "Account key",
     scopes: Sequence[str] | None = None,
     expires_at: datetime | None = None,
+    actor: Actor = COMMAND,
 ) -> tuple[Key, str]:
     """Make a key that may do what its account may, or what `scopes` leaves of it; returns it with its token.
 
     Raises:
-        InvalidInput: the name is unfit.
+        InvalidInput: the name, a scope or the end is unfit.
+        Forbidden: the actor is a key that may do less than the new one.
     """
-    limits = None if scopes is None else list(scopes)
-    return _create(Key(name=check_name(name), account_id=account.id, scopes=limits, expires_at=expires_at))
+    key = _limited(name, scopes, expires_at, actor)
+    key.account_id = account.id
+    return _create(key)
+
+
+def create_organization_key(
+    organization: Organization,
+    *,
+    name: str = "Organization key",
+    scopes: Sequence[str] | None = None,
+    expires_at: datetime | None = None,
+    actor: Actor = COMMAND,
+) -> tuple[Key, str]:
+    """Make a key that acts for an organization, as an admin of it; returns it with its token.
+
+    It belongs to no person, and stays when the one who made it leaves.
+
+    Raises:
+        InvalidInput: the name, a scope or the end is unfit.
+        Forbidden: the actor is a key that may do less than the new one.
+    """
+    key = _limited(name, scopes, expires_at, actor)
+    key.organization_id = organization.id
+    _, token = _create(key)
+    _record(actor, "key.create", key)
+    return key, token
 
 
 def find_key(token: str) -> Key | None:
@@ -49,29 +84,53 @@ def find_key(token: str) -> Key | None:
     return key
 
 
-def key_for(key_id: str) -> Key:
-    """The key with this id.
+def key_for(key_id: str, *, holder: Holder | None = None) -> Key:
+    """The key with this id, of a certain holder if one is given.
 
     Raises:
         NotFound: there is none.
     """
     key = db.session.get(Key, key_id) if is_storable(key_id) else None
-    if key is None:
+    if key is None or (holder is not None and not _is_of(key, holder)):
         raise NotFound("Key not found")
     return key
 
 
-def revoke_key(key: Key) -> None:
+def revoke_key(key: Key, *, actor: Actor = COMMAND) -> None:
     """End a key for good; a key that was revoked before keeps the moment of that."""
     if key.revoked_at is None:
         key.revoked_at = clock.now()
         db.session.flush()
+        _record(actor, "key.revoke", key)
 
 
-def list_keys(site: Site | None = None) -> list[Key]:
-    """The keys of a site, or every key of the instance; the oldest first."""
+def list_keys(holder: Holder | None = None) -> list[Key]:
+    """The keys of a site, an account or an organization, or every key of the instance; the oldest first.
+
+    Revoked and expired ones are among them.
+    """
     query = select(Key).order_by(Key.created_at, Key.id)
-    return list(db.session.scalars(query if site is None else query.where(Key.site_id == site.site_id)))
+    if holder is not None:
+        column, value = _place(holder)
+        query = query.where(column == value)
+    return list(db.session.scalars(query))
+
+
+def check_scopes(scopes: Sequence[str]) -> list[Scope]:
+    """The scopes by name, each once and in their own order.
+
+    Raises:
+        InvalidInput: one is unknown, or there is none; a key that may do all has None instead.
+    """
+    known = list(Scope)
+    unknown = [
+        f"[{place}]: Must be one of {', '.join(known)}"
+        for place, scope in enumerate(scopes)
+        if scope not in known
+    ]
+    if unknown or not scopes:
+        raise InvalidInput({"scopes": unknown or ["Must name at least one scope"]})
+    return [scope for scope in known if scope in scopes]
 
 
 def record_key_uses(connection: Connection, uses: Mapping[str, datetime]) -> None:
@@ -96,3 +155,46 @@ def _create(key: Key) -> tuple[Key, str]:
     db.session.add(key)
     db.session.flush()
     return key, token
+
+
+def _limited(name: str, scopes: Sequence[str] | None, expires_at: datetime | None, actor: Actor) -> Key:
+    limits = None if scopes is None else check_scopes(scopes)
+    _refuse_wider(actor, limits, expires_at)
+    if expires_at is not None and expires_at <= clock.now():
+        raise InvalidInput({"expiresAt": ["Must be in the future"]})
+    return Key(
+        name=check_name(name),
+        scopes=None if limits is None else list(map(str, limits)),
+        expires_at=expires_at,
+    )
+
+
+def _refuse_wider(actor: Actor, limits: Sequence[Scope] | None, expires_at: datetime | None) -> None:
+    if actor.key_id is None:
+        return
+    if actor.scopes is not None and (limits is None or not actor.scopes.issuperset(limits)):
+        raise Forbidden("A key cannot make one that may do more")
+    end = db.session.get_one(Key, actor.key_id).expires_at
+    if end is not None and (expires_at is None or expires_at > end):
+        raise Forbidden("A key cannot make one that lasts longer")
+
+
+def _place(holder: Holder) -> tuple[InstrumentedAttribute[Any], int | str]:
+    if isinstance(holder, Site):
+        return Key.site_id, holder.site_id
+    return (Key.account_id, holder.id) if isinstance(holder, Account) else (Key.organization_id, holder.id)
+
+
+def _is_of(key: Key, holder: Holder) -> bool:
+    column, value = _place(holder)
+    return bool(getattr(key, column.key) == value)
+
+
+def _record(actor: Actor, action: str, key: Key) -> None:
+    """Note what concerns a site or an organization; the keys of an account are its own affair."""
+    organization_id = key.organization_id
+    if key.site_id is not None:
+        organization_id = db.session.get_one(Site, key.site_id).organization_id
+    if organization_id is not None:
+        target = f"{key.id} {key.name}"
+        audit.record(actor, action, organization_id=organization_id, site_id=key.site_id, target=target)

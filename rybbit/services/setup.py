@@ -8,6 +8,7 @@ from rybbit.extensions import db
 from rybbit.models import Account, Site, bump_revision
 from rybbit.services import accounts, keys, organizations, sites
 from rybbit.services.domains import strip_domain
+from rybbit.services.emails import normalise_email
 from rybbit.services.site_settings import read_new_site
 
 
@@ -42,7 +43,7 @@ def check_first_run(*, email: str, domain: str, name: str | None, password: str 
     Raises:
         InvalidInput: naming what is unfit.
     """
-    accounts.normalise_email(email)
+    normalise_email(email)
     if password is not None:
         accounts.check_new_password(password)
     read_new_site(_settings(domain, name))

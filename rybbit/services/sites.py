@@ -2,21 +2,27 @@
 
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.exc import InvalidRequestError
 
 from rybbit import clock
 from rybbit.errors import Conflict, NotFound
 from rybbit.extensions import db
-from rybbit.models import Organization, Site, bump_revision
+from rybbit.models import Drop, Organization, Site, bump_revision
+from rybbit.services import audit
+from rybbit.services.actor import COMMAND, Actor
 from rybbit.services.site_settings import SETTING_NAMES, read_changes, read_new_site
 
 _PUBLIC_ID_LENGTH = 12
 _LARGEST_NUMBER = 2**31 - 1
 
 
-def create_site(organization: Organization, settings: object, *, created_by: str | None = None) -> Site:
+def create_site(
+    organization: Organization, settings: object, *, created_by: str | None = None, actor: Actor = COMMAND
+) -> Site:
     """Make a site with settings by their outside names; `name` and `domain` are required.
+
+    `created_by` is the actor's account unless it is given, for a key of an organization that key.
 
     Raises:
         InvalidInput: a setting is missing, unknown or unfit.
@@ -25,13 +31,16 @@ def create_site(organization: Organization, settings: object, *, created_by: str
     values = read_new_site(settings)
     bump_revision(db.session)
     _refuse_taken(values["domain"])
-    site = Site(organization_id=organization.id, created_by=created_by, **values)
+    site = Site(
+        organization_id=organization.id, created_by=created_by or actor.account_id or actor.key_id, **values
+    )
     db.session.add(site)
     db.session.flush()
+    _record(actor, "site.create", site)
     return site
 
 
-def update_site(site: Site, changes: object) -> Site:
+def update_site(site: Site, changes: object, *, actor: Actor = COMMAND) -> Site:
     """Change the settings given, by their outside names, and leave the others alone.
 
     Raises:
@@ -40,14 +49,37 @@ def update_site(site: Site, changes: object) -> Site:
         NotFound: the site was deleted meanwhile.
     """
     values = read_changes(changes)
-    _lock(site)
+    lock_site(site)
     if "domain" in values:
         _refuse_taken(values["domain"], by_other_than=site)
+    before = settings_of(site)
     for name, value in values.items():
         setattr(site, name, value)
     site.updated_at = clock.now()
     db.session.flush()
+    after = settings_of(site)
+    changed = {name: (before[name], after[name]) for name in after if before[name] != after[name]}
+    if changed:
+        _record(actor, "site.update", site, changed)
     return site
+
+
+def delete_site(site: Site, *, actor: Actor = COMMAND) -> None:
+    """Remove a site with its keys, private link, list of members and counts of drops.
+
+    What is written in the audit log stays. Events are not control data, so the caller deletes them:
+    after this call and before the commit, `runtime.deletion.delete_site(site_id)`. In that order
+    whatever can refuse has been asked before an event is lost, and a crash in between leaves a site
+    without events that can be deleted again, never events without a site.
+
+    Raises:
+        NotFound: the site was deleted meanwhile.
+    """
+    lock_site(site)
+    db.session.execute(delete(Drop).where(Drop.site_id == site.site_id))
+    _record(actor, "site.delete", site)
+    db.session.delete(site)
+    db.session.flush()
 
 
 def site_for(identifier: str | int) -> Site:
@@ -77,16 +109,12 @@ def settings_of(site: Site) -> dict[str, Any]:
     return {outside: getattr(site, inside) for outside, inside in SETTING_NAMES.items()}
 
 
-def _to_number(text: str) -> int | None:
-    """The number that a text writes in digits; None for any other text, and for one that no site has."""
-    if not (text.isascii() and text.isdigit() and len(text) <= len(str(_LARGEST_NUMBER))):
-        return None
-    number = int(text)
-    return number if number <= _LARGEST_NUMBER else None
+def lock_site(site: Site) -> None:
+    """Keep every other change waiting until the commit, and see what the last one did.
 
-
-def _lock(site: Site) -> None:
-    """Keep every other change waiting until the commit, and see what the last one did."""
+    Raises:
+        NotFound: the site was deleted meanwhile.
+    """
     bump_revision(db.session)
     try:
         # Without this, a value that equals the one read before another's change would not be written.
@@ -95,7 +123,26 @@ def _lock(site: Site) -> None:
         raise NotFound("Site not found") from error
 
 
+def _to_number(text: str) -> int | None:
+    """The number that a text writes in digits; None for any other text, and for one that no site has."""
+    if not (text.isascii() and text.isdigit() and len(text) <= len(str(_LARGEST_NUMBER))):
+        return None
+    number = int(text)
+    return number if number <= _LARGEST_NUMBER else None
+
+
 def _refuse_taken(domain: str, *, by_other_than: Site | None = None) -> None:
     holder = db.session.scalar(select(Site.site_id).where(Site.domain == domain))
     if holder is not None and (by_other_than is None or holder != by_other_than.site_id):
         raise Conflict("Domain already in use")
+
+
+def _record(actor: Actor, action: str, site: Site, changes: audit.Changes | None = None) -> None:
+    audit.record(
+        actor,
+        action,
+        organization_id=site.organization_id,
+        site_id=site.site_id,
+        target=site.domain,
+        changes=changes,
+    )

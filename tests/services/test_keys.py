@@ -9,9 +9,10 @@ from sqlalchemy.orm import scoped_session
 
 from rybbit import clock, security
 from rybbit.errors import InvalidInput, NotFound
-from rybbit.models import Revision
-from rybbit.services import keys
-from tests.factories import make_account, make_site, make_tracking_key
+from rybbit.models import Revision, Role
+from rybbit.services import keys, organizations
+from rybbit.services.actor import actor_of_account
+from tests.factories import make_account, make_member, make_organization, make_site, make_tracking_key
 
 AppSession = scoped_session[Any]
 
@@ -114,3 +115,34 @@ def test_uses_are_noted_in_bulk_and_only_forwards(session: AppSession, engine: E
     session.expire_all()
     assert [key.last_used_at for key in made] == [late, late, None]
     assert session.scalar(select(Revision.number)) == before
+
+
+@pytest.mark.usefixtures("session")
+def test_each_holder_has_keys_of_its_own() -> None:
+    ann = make_account()
+    organization = make_organization(owner=ann)
+    site = make_site(organization)
+    holders = (site, ann, organization)
+    made = (
+        keys.create_tracking_key(site)[0],
+        keys.create_account_key(ann)[0],
+        keys.create_organization_key(organization)[0],
+    )
+    for holder, key in zip(holders, made, strict=True):
+        assert keys.list_keys(holder) == [key]
+        assert keys.key_for(key.id, holder=holder) is key
+        for other in set(made) - {key}:
+            with pytest.raises(NotFound, match="Key not found"):
+                keys.key_for(other.id, holder=holder)
+    for stranger in (make_site(), make_account(), make_organization()):
+        with pytest.raises(NotFound, match="Key not found"):
+            keys.key_for(made[0].id, holder=stranger)
+
+
+@pytest.mark.usefixtures("session")
+def test_the_key_of_an_organization_stays_when_its_maker_leaves() -> None:
+    organization = make_organization()
+    ann = make_member(organization, Role.ADMIN)
+    _, token = keys.create_organization_key(organization, actor=actor_of_account(ann))
+    organizations.remove_member(organization, ann)
+    assert keys.find_key(token) is not None

@@ -9,10 +9,11 @@ from sqlalchemy.orm import Session, scoped_session
 
 from rybbit import clock
 from rybbit.errors import Conflict, InvalidInput, NotFound
-from rybbit.models import Site
-from rybbit.services import sites
+from rybbit.models import Drop, Key, Reason, Site, SiteMember
+from rybbit.services import drops, keys, links, site_access, sites
+from rybbit.services.actor import actor_of_account, actor_of_key
 from rybbit.services.site_settings import NothingToChange
-from tests.factories import make_organization, make_site
+from tests.factories import make_account, make_member, make_organization, make_site
 
 AppSession = scoped_session[Any]
 
@@ -198,3 +199,54 @@ class TestFind:
     def test_all_sites_in_the_order_they_were_made(self) -> None:
         made = [make_site(), make_site()]
         assert sites.list_sites() == made
+
+
+@pytest.mark.usefixtures("session")
+class TestDelete:
+    """A site that goes."""
+
+    def test_what_belongs_to_it_goes_along(self, session: AppSession) -> None:
+        organization = make_organization()
+        site, kept = make_site(organization, domain="gone.example"), make_site(organization)
+        number = site.site_id
+        tokens = [keys.create_tracking_key(each)[1] for each in (site, kept)]
+        links_made = [links.generate_link(each) for each in (site, kept)]
+        for each in (site, kept):
+            site_access.allow_member(each, make_member(organization))
+            counts = {(each.site_id, Reason.BOT, "r", clock.now()): 1}
+            drops.record_drops(session.connection(), counts)
+        sites.delete_site(site)
+        session.commit()
+        assert sites.list_sites() == [kept]
+        assert [keys.find_key(token) is not None for token in tokens] == [False, True]
+        assert [links.site_for_link(key) for key in links_made] == [None, kept]
+        for model in (Drop, SiteMember, Key):
+            assert set(session.scalars(select(model.site_id))) == {kept.site_id}
+        for identifier in (number, str(number)):
+            with pytest.raises(NotFound, match="Site not found"):
+                sites.site_for(identifier)
+        assert make_site(organization, domain="gone.example").site_id > kept.site_id
+
+    def test_nobody_deletes_it_twice(self, session: AppSession, engine: Engine) -> None:
+        site = make_site()
+        session.commit()
+        assert site.site_id
+        with Session(engine) as other:
+            other.delete(other.get_one(Site, site.site_id))
+            other.commit()
+        with pytest.raises(NotFound, match="Site not found"):
+            sites.delete_site(site)
+
+    def test_who_made_a_site(self) -> None:
+        ann = make_account()
+        organization = make_organization(owner=ann)
+        key, _ = keys.create_account_key(ann)
+        organization_key, _ = keys.create_organization_key(organization)
+        for actor, maker in (
+            (actor_of_account(ann), ann.id),
+            (actor_of_key(key), ann.id),
+            (actor_of_key(organization_key), organization_key.id),
+        ):
+            assert actor is not None
+            settings = {"name": "n", "domain": f"{actor.kind}{len(sites.list_sites())}.example"}
+            assert sites.create_site(organization, settings, actor=actor).created_by == maker

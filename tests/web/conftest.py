@@ -1,13 +1,15 @@
 """The world of the web tests; each module has one, and each test a site of its own in it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from rybbit import Rybbit
+from tests.conftest import DATABASES
 from tests.web.host_app import PREFIX, Host, host_db, make_host_app
+from tests.web.people import Cast, make_cast
 from tests.web.world import WAYS, Sender, Tenant, World, prepare, running
 
 
@@ -57,3 +59,26 @@ def host(tmp_path: Path, migrated_file: Path, monkeypatch: pytest.MonkeyPatch) -
     world.close()
     with app.app_context():
         host_db.engine.dispose()
+
+
+@pytest.fixture(scope="module", params=DATABASES)
+def api_world(
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    migrated_file: Path,
+    settings: dict[str, Any],
+) -> Iterator[World]:
+    """A running app, on each kind of control database."""
+    places = {}
+    if request.param == "postgresql":
+        new_database: Callable[[], str] = request.getfixturevalue("new_postgres_database")
+        places["RYBBIT_SQLALCHEMY_DATABASE_URI"] = new_database()
+    folder = tmp_path_factory.mktemp("api") / "instance"
+    with running(folder, migrated_file, **places, **settings) as world:
+        yield world
+
+
+@pytest.fixture
+def cast(api_world: World) -> Cast:
+    """A site of the test's own, and everybody around it."""
+    return make_cast(api_world)

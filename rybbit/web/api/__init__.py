@@ -1,18 +1,35 @@
 """The JSON API, a blueprint a topic."""
 
-from flask import Flask
+from flask import Flask, Response
 
 from rybbit.extensions import csrf
+from rybbit.web.api.account_keys import blueprint as account_keys
+from rybbit.web.api.auth import blueprint as auth
 from rybbit.web.api.health import blueprint as health
+from rybbit.web.api.members import blueprint as members
+from rybbit.web.api.openapi import blueprint as openapi
+from rybbit.web.api.organizations import blueprint as organizations
+from rybbit.web.api.site_access import blueprint as site_access
+from rybbit.web.api.sites import blueprint as sites
 from rybbit.web.api.stats import blueprint as stats
 from rybbit.web.api.track import blueprint as track
+from rybbit.web.sign_in import keep_cookie
 
-BLUEPRINTS = (health, stats, track)
+PRIVATE = (account_keys, auth, members, organizations, site_access, sites, stats)
+BLUEPRINTS = (health, openapi, track, *PRIVATE)
 
 
 def register(app: Flask) -> None:
     """Add the blueprints of the API to the app."""
     for blueprint in BLUEPRINTS:
-        # These carry keys in a header, never a cookie that a foreign page could make use of.
+        # These look at a key in a header, or ask for the CSRF token themselves (`web/sign_in.py`).
         csrf.exempt(blueprint)
         app.register_blueprint(blueprint)
+    for blueprint in PRIVATE:
+        app.after_request_funcs.setdefault(blueprint.name, []).append(_keep_private)
+
+
+def _keep_private(response: Response) -> Response:
+    """What one caller is told is for nobody else's cache."""
+    response.headers.setdefault("Cache-Control", "no-store")
+    return keep_cookie(response)

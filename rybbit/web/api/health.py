@@ -7,8 +7,11 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from rybbit.extensions import db
+from rybbit.services.accounts import has_accounts
 from rybbit.version import installed_version
 from rybbit.web.access import current_runtime
+from rybbit.web.api.description import Caller, describe
+from rybbit.web.api.stats_models import HealthAnswer, PublicConfigAnswer, VersionAnswer
 
 logger = logging.getLogger(__name__)
 
@@ -16,6 +19,7 @@ blueprint = Blueprint("health", __name__, url_prefix="/api")
 
 
 @blueprint.get("/health")
+@describe("Whether the server is well", answer=HealthAnswer, caller=Caller.ANYBODY)
 def health() -> tuple[Response, int]:
     """200 when events can be taken in and sites be read, else 503; each part is named."""
     parts = {"database": _database_answers(), "journal": current_runtime().journal_folder.is_writable()}
@@ -25,15 +29,19 @@ def health() -> tuple[Response, int]:
 
 
 @blueprint.get("/version")
+@describe("The version of the server", answer=VersionAnswer, caller=Caller.ANYBODY)
 def version() -> Response:
     """The version of the server."""
     return jsonify({"version": installed_version()})
 
 
 @blueprint.get("/config")
+@describe("What to know before signing in", answer=PublicConfigAnswer, caller=Caller.ANYBODY)
 def config() -> Response:
     """Whether strangers may make an account."""
-    return jsonify({"disableSignup": current_runtime().config.disable_signup})
+    # The first account can always be made.
+    disabled = current_runtime().config.disable_signup and has_accounts()
+    return jsonify({"disableSignup": disabled})
 
 
 def _database_answers() -> bool:

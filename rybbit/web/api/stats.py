@@ -6,13 +6,25 @@ from flask import Blueprint, Response, jsonify, request
 
 from rybbit import clock
 from rybbit.errors import InvalidInput
-from rybbit.models import Site
+from rybbit.models import Scope, Site
 from rybbit.services.drops import drops_of
 from rybbit.stats.events import event_page
 from rybbit.stats.live import has_data, live_user_count
 from rybbit.stats.overview import overview
 from rybbit.web import params
 from rybbit.web.access import current_runtime, member_site, readable_site, sees_addresses
+from rybbit.web.api.description import Caller, describe
+from rybbit.web.api.stats_models import (
+    DROPS_QUERY,
+    EVENTS_QUERY,
+    LIVE_QUERY,
+    PERIOD_QUERY,
+    CountAnswer,
+    EventsAnswer,
+    HasDataAnswer,
+    OverviewAnswer,
+    Rows,
+)
 
 blueprint = Blueprint("stats", __name__, url_prefix="/api/sites/<site_id>")
 
@@ -20,6 +32,13 @@ _DAY_MINUTES = 24 * 60
 
 
 @blueprint.get("/overview")
+@describe(
+    "Headline figures",
+    answer=OverviewAnswer,
+    caller=Caller.VIEWER,
+    scope=Scope.STATS_READ,
+    query=PERIOD_QUERY,
+)
 def site_overview(site_id: str) -> Response:
     """The headline figures of a period."""
     site = _readable(site_id)
@@ -28,6 +47,7 @@ def site_overview(site_id: str) -> Response:
 
 
 @blueprint.get("/events")
+@describe("Raw events", answer=EventsAnswer, caller=Caller.VIEWER, scope=Scope.STATS_READ, query=EVENTS_QUERY)
 def site_events(site_id: str) -> Response:
     """Raw events, newest first."""
     site = _readable(site_id)
@@ -45,13 +65,21 @@ def site_events(site_id: str) -> Response:
 
 
 @blueprint.get("/has-data")
+@describe("Whether any event has come in", answer=HasDataAnswer, caller=Caller.VIEWER, scope=Scope.STATS_READ)
 def site_has_data(site_id: str) -> Response:
     """Whether any event has come in."""
-    site = _readable(site_id)
+    site = _readable(site_id, Scope.SITES_READ)
     return jsonify({"hasData": has_data(current_runtime().store, site.site_id)})
 
 
 @blueprint.get("/live-user-count")
+@describe(
+    "How many are there now",
+    answer=CountAnswer,
+    caller=Caller.VIEWER,
+    scope=Scope.STATS_READ,
+    query=LIVE_QUERY,
+)
 def site_live_user_count(site_id: str) -> Response:
     """How many are there now."""
     site = _readable(site_id)
@@ -60,9 +88,10 @@ def site_live_user_count(site_id: str) -> Response:
 
 
 @blueprint.get("/drops")
+@describe("What was not stored, and why", answer=Rows, scope=Scope.STATS_READ, query=DROPS_QUERY)
 def site_drops(site_id: str) -> Response:
     """What was refused or filtered, by reason, rule and hour; the newest hour first."""
-    site = member_site(site_id)
+    site = member_site(site_id, scope=Scope.STATS_READ)
     _refuse_filters()
     since = params.moment("since")
     rows = drops_of(
@@ -85,9 +114,9 @@ def site_drops(site_id: str) -> Response:
     )
 
 
-def _readable(site_id: str) -> Site:
+def _readable(site_id: str, *further: Scope) -> Site:
     """The site, if the caller may read it and asks what can be answered; who asks is judged first."""
-    site = readable_site(site_id)
+    site = readable_site(site_id, Scope.STATS_READ, *further)
     _refuse_filters()
     return site
 

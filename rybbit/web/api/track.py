@@ -7,7 +7,10 @@ and for everything that need not be fast.
 from flask import Blueprint, Response, request
 
 from rybbit.ingest.answers import Answer
+from rybbit.ingest.payload_fields import BatchBody, Event
 from rybbit.web.access import current_runtime
+from rybbit.web.api.description import Caller, describe
+from rybbit.web.api.stats_models import BatchAnswer, TrackAnswer
 from rybbit.web.api.tracking import (
     CORS_HEADERS,
     PREFLIGHT_HEADERS,
@@ -23,12 +26,29 @@ _PATHS = ("/api/track", "/api/track/batch")
 
 # Flask's own answer to OPTIONS would come before `preflight`, and names no headers.
 @blueprint.post("/track", provide_automatic_options=False)
+@describe(
+    "Take an event in",
+    answer=TrackAnswer,
+    body=Event,
+    caller=Caller.ANYBODY,
+    refusals=(403, 404, 415, 429),
+    details="With a tracking key in `api_key` or as a bearer, or from a page of the site's domain.",
+)
 def track() -> Response:
     """Take one event in."""
     return _response(answer_event(request.environ, current_runtime().pipeline))
 
 
 @blueprint.post("/track/batch", provide_automatic_options=False)
+@describe(
+    "Take up to 500 events in",
+    answer=BatchAnswer,
+    body=BatchBody,
+    caller=Caller.ANYBODY,
+    refusals=(403, 404, 415, 429),
+    details="The outer `site_id` and `api_key` are defaults for each event; the good ones are stored"
+    " all or none.",
+)
 def track_batch() -> Response:
     """Take up to 500 events in."""
     return _response(answer_batch(request.environ, current_runtime().pipeline))

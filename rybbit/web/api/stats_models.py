@@ -1,0 +1,112 @@
+"""Statistics and what became of events, as the API shows them; these describe, the queries make the rows."""
+
+from typing import Any
+
+from pydantic import ConfigDict
+
+from rybbit.web.api.description import Moment, Shown
+
+_WHOLE = {"type": "integer"}
+_MOMENT = {
+    "type": "string",
+    "description": "ISO 8601 (UTC unless it says otherwise), or milliseconds since 1970.",
+    "anyOf": [{"format": "date-time"}, {"pattern": "^[0-9]{1,14}$"}],
+}
+
+PERIOD_QUERY: dict[str, dict[str, Any]] = {
+    "start_date": {"type": "string", "format": "date", "description": "First day, with `end_date`."},
+    "end_date": {"type": "string", "format": "date", "description": "Last day, included."},
+    "time_zone": {"type": "string", "default": "UTC", "description": "IANA name of the days' time zone."},
+    "past_minutes_start": _WHOLE | {"minimum": 1, "description": "Begin so many minutes ago."},
+    "past_minutes_end": _WHOLE | {"minimum": 0, "description": "End so many minutes ago."},
+}
+"""The query parameters of a period; without any it is all time."""
+
+EVENTS_QUERY: dict[str, dict[str, Any]] = PERIOD_QUERY | {
+    "page_size": _WHOLE | {"minimum": 1, "maximum": 1000, "default": 50},
+    "before_timestamp": _MOMENT,
+    "since_timestamp": _MOMENT,
+}
+LIVE_QUERY: dict[str, dict[str, Any]] = {
+    "minutes": _WHOLE | {"minimum": 1, "maximum": 24 * 60, "default": 5},
+}
+DROPS_QUERY: dict[str, dict[str, Any]] = {
+    "since": _MOMENT,
+    "limit": _WHOLE | {"minimum": 1, "maximum": 10_000, "default": 1000},
+}
+
+
+class Rows(Shown):
+    """Rows whose fields the path decides."""
+
+    data: list[dict[str, Any]]
+
+
+class OverviewAnswer(Shown):
+    """The headline figures."""
+
+    data: dict[str, float | int | None]
+
+
+class Cursor(Shown):
+    """Where the next page begins."""
+
+    has_more: bool
+    oldest_timestamp: Moment | None
+
+
+class EventsAnswer(Rows):
+    """Raw events, the newest first."""
+
+    cursor: Cursor
+
+
+class HasDataAnswer(Shown):
+    """Whether any event has come in."""
+
+    has_data: bool
+
+
+class CountAnswer(Shown):
+    """A number of visitors."""
+
+    count: int
+
+
+class TrackAnswer(Shown):
+    """What became of an event; `message` says why a rule of the site's owner kept it out."""
+
+    # The message is there only when it has something to say.
+    model_config = ConfigDict(json_schema_serialization_defaults_required=False)
+
+    success: bool = True
+    message: str | None = None
+
+
+class BatchAnswer(Shown):
+    """What became of the events of a batch."""
+
+    success: bool = True
+    accepted: int
+    rejected: list[dict[str, Any]]
+    filtered: dict[str, int]
+
+
+class HealthAnswer(Shown):
+    """How the server is, part by part."""
+
+    status: str
+    database: str
+    journal: str
+
+
+class VersionAnswer(Shown):
+    """The version of the server."""
+
+    version: str
+
+
+class PublicConfigAnswer(Shown):
+    """What a client must know before it signs in."""
+
+    disable_signup: bool
