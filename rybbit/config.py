@@ -25,8 +25,8 @@ _TRUE = {"1", "true", "yes", "on"}
 _FALSE = {"0", "false", "no", "off", ""}
 
 
-def _setting(default: Any, text: str) -> Any:
-    return field(default=default, metadata={"help": text})
+def _setting(default: Any, text: str, *, kind: type | None = None) -> Any:
+    return field(default=default, metadata={"help": text, "kind": kind or type(default)})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +54,9 @@ class Config:
     geoip_database: str = _setting("", "City database in MaxMind's format; the shipped one when empty.")
     geoip_account_id: str = _setting("", "MaxMind account, for `rybbit geoip update`.")
     geoip_license_key: str = _setting("", "MaxMind licence key, for `rybbit geoip update`.")
-    disable_signup: bool = _setting(True, "Whether strangers are kept from making accounts.")
+    disable_signup: bool | None = _setting(
+        None, "Whether strangers are kept from making accounts; all but the first when unset.", kind=bool
+    )
     base_url: str = _setting("", "Address under which people reach the server, for links.")
     smtp_host: str = _setting("", "Mail server for links; without one they are shown to whoever makes them.")
     smtp_port: int = _setting(587, "Port of the mail server.")
@@ -93,11 +95,12 @@ class Config:
 
 @dataclass(frozen=True)
 class Setting:
-    """One row of the table of settings: its name inside, its default and what it is for."""
+    """One row of the table of settings: its name inside, its default, what it is for, and its type."""
 
     name: str
     default: Any
     help: str
+    kind: type
 
     @property
     def environment_name(self) -> str:
@@ -105,7 +108,7 @@ class Setting:
         return PREFIX + self.name.upper()
 
 
-SETTINGS = tuple(Setting(row.name, row.default, row.metadata["help"]) for row in fields(Config))
+SETTINGS = tuple(Setting(row.name, row.default, **row.metadata) for row in fields(Config))
 
 
 def load_config(overrides: Mapping[str, object] | None = None) -> Config:
@@ -157,7 +160,7 @@ def _read_secret(name: str, path: Path) -> str:
 
 
 def _convert(setting: Setting, value: Any) -> Any:
-    kind = type(setting.default)
+    kind = setting.kind
     try:
         if kind is bool:
             return _to_bool(value)

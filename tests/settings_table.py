@@ -16,7 +16,9 @@ def settings_table() -> str:
 
 
 def _row(setting: Setting) -> str:
-    plain = "" if setting.name == "instance_path" or setting.default in ("", ()) else str(setting.default)
+    plain = (
+        "" if setting.name == "instance_path" or setting.default in ("", (), None) else str(setting.default)
+    )
     shown = f"`{plain}`" if plain else ""
     return f"| `{setting.environment_name}` | {shown} | {setting.help} |"
 

@@ -76,6 +76,8 @@ def _shown(name: str, config: Config) -> str:
     value = getattr(config, name)
     if name in _SECRETS:
         return "(set)" if value else ""
+    if value is None:
+        return ""
     if isinstance(value, tuple):
         return ",".join(value)
     text = str(value)

@@ -43,15 +43,15 @@ def sign_up(
     *,
     password: str,
     name: str = "",
-    disabled: bool,
+    disabled: bool | None = None,
     invitation: str | None = None,
     address: str = "",
 ) -> Account:
     """Make an account for somebody who asks for one.
 
-    Where sign-up is `disabled` this is for the first account, and for whoever has the token of an
-    open `invitation`. With a token the account also becomes a member of that organization; `address`
-    is for the audit log.
+    Where sign-up is `disabled` this is for whoever has the token of an open `invitation`; None disables
+    it from the second account on. With a token the account also becomes a member of that organization;
+    `address` is for the audit log.
 
     Raises:
         InvalidInput: `email`, `password` or `name` is unfit.
@@ -59,8 +59,8 @@ def sign_up(
         NotFound: the token is that of no open invitation.
         Conflict: the email has an account.
     """
-    if disabled and invitation is None:
-        _refuse_strangers()
+    if invitation is None:
+        _refuse_strangers(disabled)
     if invitation is not None:
         invitations.check_invitation(invitation, normalise_email(email))
     account = create_account(email, password=password, name=name)
@@ -80,6 +80,11 @@ def account_by_email(email: str) -> Account | None:
     return (
         db.session.scalar(select(Account).where(Account.email == address)) if is_storable(address) else None
     )
+
+
+def is_signup_disabled(setting: bool | None) -> bool:
+    """Whether strangers are kept out: as the operator says, else once there is an account."""
+    return has_accounts() if setting is None else setting
 
 
 def has_accounts() -> bool:
@@ -174,9 +179,9 @@ def check_new_password(password: str, *, field: str = "password") -> None:
         raise InvalidInput({field: [text]})
 
 
-def _refuse_strangers() -> None:
-    """Let nobody pass but the first, of two at once only one."""
-    if not has_accounts():
+def _refuse_strangers(disabled: bool | None) -> None:
+    """Refuse sign-up where it is disabled; of two first ones at once, one passes."""
+    if disabled is None and not has_accounts():
         bump_revision(db.session)
-    if has_accounts():
+    if is_signup_disabled(disabled):
         raise Forbidden("Sign-up is disabled")

@@ -138,11 +138,13 @@ class TestInvitations:
 class TestSignUp:
     """Accounts that people make for themselves."""
 
-    def test_the_first_comes_in_even_when_it_is_disabled(self) -> None:
-        ann = accounts.sign_up("ann@example.com", password=PASSWORD, disabled=True)
+    def test_the_first_comes_in_unless_the_operator_says_otherwise(self) -> None:
+        with pytest.raises(Forbidden, match="Sign-up is disabled"):
+            accounts.sign_up("ann@example.com", password=PASSWORD, disabled=True)
+        ann = accounts.sign_up("ann@example.com", password=PASSWORD)
         assert accounts.list_accounts() == [ann]
         with pytest.raises(Forbidden, match="Sign-up is disabled"):
-            accounts.sign_up("bob@example.com", password=PASSWORD, disabled=True)
+            accounts.sign_up("bob@example.com", password=PASSWORD)
         assert accounts.list_accounts() == [ann]
 
     def test_where_it_is_enabled_everybody_comes_in(self) -> None:
@@ -157,7 +159,7 @@ class TestSignUp:
         make_account(email="ann@example.com")
         for email in ("ann@example.com", "bob@example.com", "nonsense"):
             with pytest.raises(Forbidden):
-                accounts.sign_up(email, password="short", disabled=True)
+                accounts.sign_up(email, password="short")
 
     @pytest.mark.parametrize("disabled", [False, True])
     def test_an_invitation_lets_in_and_makes_a_member(self, disabled: bool) -> None:
@@ -227,7 +229,7 @@ def _at_once(app: Flask, works: list[Callable[[], object]]) -> list[str]:
 
 def test_of_several_first_sign_ups_at_once_one_succeeds(app: Flask, session: AppSession) -> None:
     def sign_up(number: int) -> Callable[[], object]:
-        return lambda: accounts.sign_up(f"p{number}@example.com", password=PASSWORD, disabled=True)
+        return lambda: accounts.sign_up(f"p{number}@example.com", password=PASSWORD)
 
     assert _at_once(app, [sign_up(number) for number in range(4)]) == ["Forbidden"] * 3 + ["done"]
     assert len(session.scalars(select(Account)).all()) == 1

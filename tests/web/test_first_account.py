@@ -49,6 +49,13 @@ def test_the_first_account_is_for_whoever_comes_first(make_app: AppMaker) -> Non
     assert content(client.get(f"/api/sites/{content(site)['id']}"))["isOwner"] is True
 
 
+def test_nobody_signs_up_where_the_operator_says_so(make_app: AppMaker) -> None:
+    client = Client(make_app(RYBBIT_DISABLE_SIGNUP="true").wsgi_app)
+    assert content(client.get("/api/config")) == {"disableSignup": True}
+    answer = sign_up(client, "first")
+    assert (answer.status_code, content(answer)) == (403, {"error": "Sign-up is disabled"})
+
+
 def test_strangers_sign_up_where_they_may(make_app: AppMaker) -> None:
     client = Client(make_app(RYBBIT_DISABLE_SIGNUP="false").wsgi_app)
     for name in ("first", "second"):

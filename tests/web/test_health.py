@@ -93,11 +93,14 @@ def test_version(world: World) -> None:
     _assert_plain(world.client().get("/api/version"), {"version": version("rybbit")})
 
 
-@pytest.mark.parametrize(("written", "disabled"), [(None, True), ("false", False), ("1", True)])
+@pytest.mark.parametrize(("written", "disabled"), [(None, False), ("false", False), ("1", True)])
 def test_config(tmp_path: Path, migrated_file: Path, written: str | None, disabled: bool) -> None:
+    """Sign-up is disabled after the first account, unless the operator says otherwise."""
     given = {} if written is None else {"RYBBIT_DISABLE_SIGNUP": written}
     with running(tmp_path / "instance", migrated_file, **given) as world:
         _assert_plain(world.client().get("/api/config"), {"disableSignup": disabled})
+        world.add_tenant()
+        _assert_plain(world.client().get("/api/config"), {"disableSignup": written != "false"})
 
 
 @pytest.mark.parametrize("path", ["/api/nothing", "/api/", "/api/sites/1/nothing", "/api/health/x"])

@@ -136,6 +136,7 @@ def sign_up() -> Response:
         name=body.name,
         disabled=current_runtime().config.disable_signup,
         invitation=body.invitation,
+        address=client_address(),
     )
     session, token = sign_in.start_session(
         account, address=client_address(), user_agent=request.headers.get("User-Agent", "")

@@ -7,7 +7,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from rybbit.extensions import db
-from rybbit.services.accounts import has_accounts
+from rybbit.services.accounts import is_signup_disabled
 from rybbit.version import installed_version
 from rybbit.web.access import current_runtime
 from rybbit.web.api.description import Caller, describe
@@ -39,9 +39,7 @@ def version() -> Response:
 @describe("What to know before signing in", answer=PublicConfigAnswer, caller=Caller.ANYBODY)
 def config() -> Response:
     """Whether strangers may make an account."""
-    # The first account can always be made.
-    disabled = current_runtime().config.disable_signup and has_accounts()
-    return jsonify({"disableSignup": disabled})
+    return jsonify({"disableSignup": is_signup_disabled(current_runtime().config.disable_signup)})
 
 
 def _database_answers() -> bool:
