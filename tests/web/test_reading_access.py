@@ -45,9 +45,6 @@ def people(world: World) -> Iterator[People]:
         strangers={
             "account of another": stranger.account_key,
             "organization of another": world.add_organization_key(stranger),
-            "tracking key of another": stranger.api_key,
-            # It lies in the pages and servers of others: it sends, and reads nothing.
-            "tracking key of the site": tenant.api_key,
         },
         nobodies={
             "none": None,
@@ -57,6 +54,9 @@ def people(world: World) -> Iterator[People]:
             "revoked": revoked,
             "expired": expired,
             "cut": tenant.account_key[:-1],
+            # It lies in the servers of others: it sends, acts for nobody, and is no account key.
+            "tracking key of another": stranger.api_key,
+            "tracking key of the site": tenant.api_key,
         },
     )
 
@@ -181,7 +181,7 @@ class TestPublic:
             return [event.get("ip") for event in json.loads(answer.data)["data"]]
 
         assert [shown(key) for key in people.members.values()] == [[BRITISH]] * 4
-        assert [shown(key) for key in (*people.strangers.values(), None)] == [[None]] * 5
+        assert [shown(key) for key in (*people.strangers.values(), None)] == [[None]] * 3
 
     def test_its_neighbour_stays_private(self, world: World, people: People) -> None:
         (neighbour,) = world.add_neighbours(people.tenant, 1)
