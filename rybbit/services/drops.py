@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, delete, select
 
 from rybbit.extensions import db
 from rybbit.models import Drop, Reason, Site, insert_for
@@ -21,7 +21,8 @@ def record_drops(connection: Connection, counts: Mapping[DropKey, int]) -> None:
     """Add counts to those kept, in the transaction of `connection`.
 
     For the flushing of what a worker has collected. A moment within the hour counts for the hour; a
-    rule is cut to 255 characters, and what no database can hold becomes `?`.
+    rule is cut to 255 characters, and what no database can hold becomes `?`. Counts of a site that was
+    deleted meanwhile are left out.
     """
     rows = sorted(_merged(counts).items())
     for start in range(0, len(rows), _ROWS_A_STATEMENT):
@@ -33,6 +34,16 @@ def record_drops(connection: Connection, counts: Mapping[DropKey, int]) -> None:
         key = [Drop.site_id, Drop.reason, Drop.rule, Drop.hour]
         total = Drop.count + insert.excluded.count
         connection.execute(insert.on_conflict_do_update(index_elements=key, set_={Drop.count: total}))
+        _remove_unknown(connection, {row[0] for row, _ in rows[start : start + _ROWS_A_STATEMENT]})
+
+
+def _remove_unknown(connection: Connection, numbers: set[int]) -> None:
+    """Take back what was counted for sites that are not there; one that is cannot go before the commit."""
+    # Asked after the counts were written: a deletion under way is waited for, on SQLite by the writing.
+    query = select(Site.site_id).where(Site.site_id.in_(numbers))
+    gone = numbers.difference(connection.scalars(query.with_for_update(read=True, key_share=True)))
+    if gone:
+        connection.execute(delete(Drop).where(Drop.site_id.in_(gone)))
 
 
 def drops_of(site: Site, *, since: datetime | None = None, limit: int = 1_000) -> list[Drop]:

@@ -5,10 +5,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, select
 from sqlalchemy.orm import scoped_session
 
-from rybbit.models import Reason
+from rybbit.models import Drop, Reason
 from rybbit.services.drops import DropKey, drops_of, record_drops
 from tests.factories import make_site
 
@@ -83,6 +83,7 @@ def test_drops_of_an_unknown_site_do_not_spoil_the_others(session: AppSession, e
     session.commit()
     _record(engine, {(site.site_id, "bot", "", NINE): 1, (site.site_id + 1, "bot", "", NINE): 1})
     assert [row.count for row in drops_of(site)] == [1]
+    assert session.scalars(select(Drop.site_id)).all() == [site.site_id], "nothing is kept of a deleted site"
 
 
 def test_workers_that_flush_at_once_lose_nothing(session: AppSession, engine: Engine) -> None:
