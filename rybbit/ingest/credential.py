@@ -115,7 +115,7 @@ def _check_origin(site: TrackedSite, request: TrackRequest) -> None:
         raise Refused(
             403, "Origin header required", reason=Reason.ORIGIN, rule="missing", site_id=site.site_id
         )
-    if not _is_of_domain(_host_of(received), site.domain):
+    if not _is_of_domain(host_of(received), site.domain):
         raise Refused(
             403,
             f"Origin mismatch. Received: {_printable(received)}",
@@ -125,7 +125,8 @@ def _check_origin(site: TrackedSite, request: TrackRequest) -> None:
         )
 
 
-def _host_of(url: str) -> str:
+def host_of(url: str) -> str:
+    """The host that a URL names, in punycode; "" if it names none."""
     try:
         host = urlsplit(url).hostname or ""
         return host if host.isascii() else host.encode("idna").decode()

@@ -8,6 +8,7 @@ from sqlalchemy.exc import InvalidRequestError
 from rybbit import clock
 from rybbit.errors import Conflict, NotFound
 from rybbit.extensions import db
+from rybbit.ingest.payload_details import is_storable
 from rybbit.models import Drop, Organization, Site, bump_revision
 from rybbit.services import audit
 from rybbit.services.actor import COMMAND, Actor
@@ -102,6 +103,13 @@ def site_for(identifier: str | int) -> Site:
 def list_sites() -> list[Site]:
     """Every site of the instance, the oldest first; for the operator."""
     return list(db.session.scalars(select(Site).order_by(Site.site_id)))
+
+
+def has_pages_of(host: str) -> bool:
+    """Whether a host is the domain of a site or a subdomain of one; for any site of the instance."""
+    labels = host.rstrip(".").split(".") if is_storable(host) else []
+    domains = [".".join(labels[start:]) for start in range(len(labels) - 1)]
+    return db.session.scalar(select(Site.site_id).where(Site.domain.in_(domains)).limit(1)) is not None
 
 
 def settings_of(site: Site) -> dict[str, Any]:

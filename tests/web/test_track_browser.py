@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from rybbit import clock
-from tests.web.world import BRITISH, CRAWLER, FIREFOX, PEER, WAYS, Sender, World, running
+from tests.web.world import BRITISH, CRAWLER, FIREFOX, PEER, WAYS, Sender, World, broken_database, running
 
 ACCEPTED = {"success": True}
 REQUIRED = {"success": False, "error": "Origin header required"}
@@ -215,6 +215,28 @@ class TestCors:
         assert int(allowed["Access-Control-Max-Age"]) > 0
         assert "Access-Control-Allow-Credentials" not in allowed
         assert "Set-Cookie" not in allowed
+
+    @pytest.mark.parametrize("path", ["/api/track", "/api/track/batch"])
+    def test_preflight_of_a_beacon_on_a_page_of_a_site(self, sender: Sender, path: str) -> None:
+        """Beacons of JSON are sent "with credentials", and then a browser takes no wildcard."""
+        asked = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "content-type"}
+        for host in (sender.tenant.domain, f"www.{sender.tenant.domain}", f"{sender.tenant.domain}:8443"):
+            answer = sender.client.options(path, headers={"Origin": f"https://{host}", **asked})
+            assert answer.status_code == 204
+            assert answer.headers["Access-Control-Allow-Origin"] == f"https://{host}"
+            assert answer.headers["Access-Control-Allow-Credentials"] == "true"
+            assert answer.headers["Vary"] == "Origin"
+        for origin in ("null", "", "https://", f"https://x{sender.tenant.domain}", "https://[", "\x00.a"):
+            answer = sender.client.options(path, headers={"Origin": origin, **asked})
+            assert answer.headers.getlist("Access-Control-Allow-Origin") == ["*"]
+            assert "Access-Control-Allow-Credentials" not in answer.headers
+
+    def test_preflight_while_the_database_is_away(self, tmp_path: Path, migrated_file: Path) -> None:
+        with running(tmp_path / "instance", migrated_file) as world:
+            tenant = world.add_tenant()
+            with broken_database(world):
+                answer = world.client().options("/api/track", headers={"Origin": tenant.origin})
+            assert (answer.status_code, answer.headers["Access-Control-Allow-Origin"]) == (204, "*")
 
     def test_a_beacon(self, world: World, sender: Sender) -> None:
         answer = sender.post(sender.event(), headers={"Origin": sender.tenant.origin}, content_type=BEACON)

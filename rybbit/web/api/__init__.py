@@ -13,10 +13,11 @@ from rybbit.web.api.site_access import blueprint as site_access
 from rybbit.web.api.sites import blueprint as sites
 from rybbit.web.api.stats import blueprint as stats
 from rybbit.web.api.track import blueprint as track
+from rybbit.web.api.tracking_config import blueprint as tracking_config
 from rybbit.web.sign_in import keep_cookie
 
 PRIVATE = (account_keys, auth, members, organizations, site_access, sites, stats)
-BLUEPRINTS = (health, openapi, track, *PRIVATE)
+BLUEPRINTS = (health, openapi, track, tracking_config, *PRIVATE)
 
 
 def register(app: Flask) -> None:

@@ -28,7 +28,9 @@ class SiteAnswer(Shown):
     block_bots: bool
 
 
-class _Switches(Shown):
+class SwitchesAnswer(Shown):
+    """What is tracked on the pages of a site."""
+
     session_replay: bool
     web_vitals: bool
     track_errors: bool
@@ -39,7 +41,7 @@ class _Switches(Shown):
     track_ip: bool
 
 
-class NewSiteAnswer(_Switches, SiteAnswer):
+class NewSiteAnswer(SwitchesAnswer, SiteAnswer):
     """A site as its maker is shown it."""
 
 
@@ -47,7 +49,7 @@ class _Owned(SiteAnswer):
     is_owner: bool = False
 
 
-class OwnedSiteAnswer(_Switches, _Owned):
+class OwnedSiteAnswer(SwitchesAnswer, _Owned):
     """A site as a member is shown it; `isOwner` tells whether the caller owns its organization."""
 
 
@@ -66,7 +68,7 @@ class _Named(Shown):
     block_bots: bool
 
 
-class SettingsAnswer(_Switches, _Named):
+class SettingsAnswer(SwitchesAnswer, _Named):
     """Every setting of a site, by the names with which it is also set."""
 
     excluded_ips: list[str] = Field(serialization_alias="excludedIPs")

@@ -5,9 +5,12 @@ and for everything that need not be fast.
 """
 
 from flask import Blueprint, Response, request
+from sqlalchemy.exc import SQLAlchemyError
 
 from rybbit.ingest.answers import Answer
+from rybbit.ingest.credential import host_of
 from rybbit.ingest.payload_fields import BatchBody, Event
+from rybbit.services.sites import has_pages_of
 from rybbit.web.access import current_runtime
 from rybbit.web.api.description import Caller, describe
 from rybbit.web.api.stats_models import BatchAnswer, TrackAnswer
@@ -57,8 +60,19 @@ def track_batch() -> Response:
 @blueprint.route("/track", methods=["OPTIONS"])
 @blueprint.route("/track/batch", methods=["OPTIONS"])
 def preflight() -> Response:
-    """Let pages of any origin ask; the domain check decides."""
-    return Response(status=204, headers=PREFLIGHT_HEADERS)
+    """Let pages of any origin ask; the domain check decides.
+
+    A beacon, as the published web SDK sends its events, is always sent "with credentials", and then
+    browsers take no wildcard (https://fetch.spec.whatwg.org/#cors-check). So pages of our sites are
+    named; the cookies are not looked at, and ours are not sent from other sites anyway.
+    """
+    response = Response(status=204, headers=PREFLIGHT_HEADERS)
+    response.vary.add("Origin")
+    origin = request.headers.get("Origin", "")
+    if _is_page_of_ours(origin):
+        response.headers["Access-Control-Allow-Origin"] = origin
+        response.headers["Access-Control-Allow-Credentials"] = "true"
+    return response
 
 
 @blueprint.after_app_request
@@ -68,6 +82,14 @@ def let_pages_read_errors(response: Response) -> Response:
         for name, value in CORS_HEADERS:
             response.headers.setdefault(name, value)
     return response
+
+
+def _is_page_of_ours(origin: str) -> bool:
+    try:
+        return has_pages_of(host_of(origin))
+    except SQLAlchemyError:
+        # Events of sites that are remembered come in while the database is away.
+        return False
 
 
 def _response(answer: Answer) -> Response:
