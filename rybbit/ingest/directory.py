@@ -30,6 +30,8 @@ logger = logging.getLogger(__name__)
 # A change counts after a second at most; half of it is room for a slow database.
 _LOOK_SECONDS = 0.5
 _REMEMBERED = 20_000
+# PostgreSQL refuses to compare a column of whole numbers with a greater one.
+_LARGEST_NUMBER = 2**31 - 1
 _Answer = TypeVar("_Answer")
 
 # Columns, not objects, and built once: after a change every key in use is read again at once.
@@ -174,7 +176,7 @@ class SiteDirectory:
         by_id = Site.id == identifier
         if len(identifier) != 12:
             number = int(identifier)
-            if number >= 2**63:
+            if number > _LARGEST_NUMBER:
                 return None
             by_id = Site.site_id == number
         with control_session(self._engine) as session:
