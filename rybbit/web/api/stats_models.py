@@ -9,8 +9,8 @@ from rybbit.web.api.description import Moment, Shown
 _WHOLE = {"type": "integer"}
 _MOMENT = {
     "type": "string",
-    "description": "ISO 8601 (UTC unless it says otherwise), or milliseconds since 1970.",
-    "anyOf": [{"format": "date-time"}, {"pattern": "^[0-9]{1,14}$"}],
+    "description": "ISO 8601 (UTC unless it says otherwise), or milliseconds since 1970. Empty: left out.",
+    "anyOf": [{"format": "date-time"}, {"pattern": "^[0-9]{0,14}$"}],
 }
 
 PERIOD_QUERY: dict[str, dict[str, Any]] = {
