@@ -8,6 +8,7 @@ import pytest
 
 from rybbit import migrations
 from rybbit.config import SETTINGS
+from rybbit.extensions import db
 from rybbit.factory import create_app
 from tests.cli.conftest import INIT, Shell
 
@@ -34,9 +35,12 @@ class TestDoctor:
 
     @pytest.mark.usefixtures("first")
     def test_an_instance_that_has_served_is_described(self, shell: Shell) -> None:
-        runtime = create_app().extensions["rybbit"]
+        app = create_app()
+        runtime = app.extensions["rybbit"]
         runtime.journal_folder.create()
         (runtime.journal_folder.quarantine / "line").touch()
+        with app.app_context():
+            db.engine.dispose()
         report = shell.json("doctor")
         assert report["state"]["journal"]["quarantined"] == 1
         assert "store" in report["state"]
