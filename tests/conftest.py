@@ -58,7 +58,8 @@ def postgres_server() -> str:
     """The address of a PostgreSQL server on which databases may be made."""
     if not POSTGRES:
         pytest.skip("RYBBIT_TEST_POSTGRES_URL is not set")
-    return POSTGRES
+    address = make_url(POSTGRES).set(drivername="postgresql+psycopg")
+    return address.render_as_string(hide_password=False)
 
 
 @pytest.fixture(scope="session")
