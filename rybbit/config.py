@@ -25,7 +25,7 @@ _TRUE = {"1", "true", "yes", "on"}
 _FALSE = {"0", "false", "no", "off", ""}
 
 
-def _setting(default: Any, text: str, *, kind: type | None = None) -> Any:
+def _setting(default: Any, text: str, *, kind: type[Any] | None = None) -> Any:
     return field(default=default, metadata={"help": text, "kind": kind or type(default)})
 
 
@@ -100,7 +100,7 @@ class Setting:
     name: str
     default: Any
     help: str
-    kind: type
+    kind: type[Any]
 
     @property
     def environment_name(self) -> str:

@@ -4,6 +4,7 @@ import base64
 import email
 import socketserver
 import ssl
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -30,6 +31,11 @@ class _Server(socketserver.ThreadingTCPServer):
     daemon_threads = True
     allow_reuse_address = True
     mailbox: Mailbox
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say nothing of clients that hang up, as those do that expect TLS where there is none."""
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, client_address)  # type: ignore[arg-type]
 
 
 class _Conversation(socketserver.StreamRequestHandler):
