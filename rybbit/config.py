@@ -161,6 +161,8 @@ def _read_secret(name: str, path: Path) -> str:
 
 def _convert(setting: Setting, value: Any) -> Any:
     kind = setting.kind
+    if setting.default is None and value in ("", None):
+        return None
     try:
         if kind is bool:
             return _to_bool(value)

@@ -61,9 +61,15 @@ def test_a_switch_that_is_on(text: str) -> None:
     assert load_config({"RYBBIT_DISABLE_SIGNUP": text}).disable_signup is True
 
 
-@pytest.mark.parametrize("text", ["0", "false", "No", "off", ""])
+@pytest.mark.parametrize("text", ["0", "false", "No", "off"])
 def test_a_switch_that_is_off(text: str) -> None:
     assert load_config({"RYBBIT_DISABLE_SIGNUP": text}).disable_signup is False
+
+
+@pytest.mark.parametrize("empty", ["", None])
+def test_a_switch_that_may_be_unset(empty: object) -> None:
+    """An empty variable must not open sign-up to everybody."""
+    assert load_config({"RYBBIT_DISABLE_SIGNUP": empty}).disable_signup is None
 
 
 def test_a_list_is_separated_by_commas() -> None:

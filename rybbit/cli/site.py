@@ -100,6 +100,27 @@ def delete(site_id: str, yes: bool) -> None:
     click.echo(f"{domain} is deleted.")
 
 
+@site.command()
+@click.argument("site_id", metavar="SITE")
+@click.option("--generate", "change", flag_value="generate", help="Make a new key; the one before ends.")
+@click.option("--revoke", "change", flag_value="revoke", help="End the link.")
+@AS_JSON
+def link(site_id: str, change: str | None, as_json: bool) -> None:
+    """Show the key of a site's private link, with which anybody reads its statistics, or change it."""
+    with open_instance():
+        from rybbit.services.links import generate_link, revoke_link
+        from rybbit.services.sites import site_for
+
+        found = site_for(site_id)
+        if change is not None:
+            (generate_link if change == "generate" else revoke_link)(found)
+        key = found.private_link_key
+    if as_json:
+        print_json({"privateLinkKey": key})
+    else:
+        click.echo(key or "There is no private link.")
+
+
 @site.command("set")
 @click.option("--site", "site_id", required=True, help="Number or id of the site.")
 @click.option("--json", "as_json", is_flag=True, help="Print the settings as a JSON object.")

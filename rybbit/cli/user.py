@@ -82,6 +82,22 @@ def reset(email: str, show: bool, as_json: bool) -> None:
     )
 
 
+@user.command()
+@click.argument("email")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def delete(email: str, yes: bool) -> None:
+    """Delete an account with its sessions and keys; the last owner of an organization cannot be deleted."""
+    with open_instance():
+        from rybbit.services.accounts import account_for, delete_account
+
+        account = account_for(email)
+        address = account.email
+        if not yes:
+            click.confirm(f"Delete the account of {address}?", abort=True, err=True)
+        delete_account(account)
+    click.echo(f"{address} has no account any more.")
+
+
 @user.command("password")
 @click.argument("email")
 @click.option("--password", prompt=True, hide_input=True, confirmation_prompt=True, help="Asked for.")

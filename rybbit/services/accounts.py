@@ -7,7 +7,8 @@ from rybbit.errors import Conflict, Forbidden, InvalidInput, NotFound
 from rybbit.extensions import db
 from rybbit.ingest.payload_details import is_storable
 from rybbit.models import Account, PasswordReset, Session, bump_revision
-from rybbit.services import invitations
+from rybbit.services import invitations, organizations
+from rybbit.services.actor import COMMAND, Actor
 from rybbit.services.emails import normalise_email
 from rybbit.services.validation import check_name
 
@@ -116,6 +117,19 @@ def rename_account(account: Account, name: str) -> None:
         InvalidInput: the name is unfit.
     """
     account.name = check_name(name)
+    db.session.flush()
+
+
+def delete_account(account: Account, *, actor: Actor = COMMAND) -> None:
+    """Delete an account with its sessions and keys; it leaves its organizations.
+
+    Raises:
+        Conflict: it is the last owner of one of them; nothing may be committed then.
+    """
+    for membership in organizations.organizations_of(account):
+        organizations.remove_member(membership.organization, account, actor=actor)
+    bump_revision(db.session)
+    db.session.delete(account)
     db.session.flush()
 
 

@@ -112,3 +112,14 @@ class TestSites:
             shell.json("site", "set", "--site", "1", "domain=https://Other.example/")["domain"]
             == "other.example"
         )
+
+    @pytest.mark.usefixtures("first")
+    def test_a_private_link_is_made_shown_and_ended(self, shell: Shell) -> None:
+        assert shell.run("site", "link", "1").stdout == "There is no private link.\n"
+        made = [shell.json("site", "link", "1", "--generate")["privateLinkKey"] for _ in range(2)]
+        assert all(re.fullmatch("[0-9a-f]{12}", key) for key in made)
+        assert made[0] != made[1]
+        assert shell.run("site", "link", "1").stdout == f"{made[1]}\n"
+        assert shell.json("site", "link", "1", "--revoke") == {"privateLinkKey": None}
+        assert shell.json("site", "link", "1") == {"privateLinkKey": None}
+        assert "Site not found" in shell.run("site", "link", "9", code=1).stderr

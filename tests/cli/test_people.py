@@ -45,6 +45,24 @@ class TestUsers:
         assert message in shell.run("user", "create", *arguments, code=1).stderr
         assert len(shell.json("user", "list")) == 1
 
+    def test_an_account_is_deleted(self, shell: Shell, first: Any) -> None:
+        shell.run("user", "create", "--email", "bob@example.com")
+        shell.run("org", "member", "add", "bob@example.com", "--role", "admin")
+        shell.json("key", "create", "--account", "bob@example.com")
+        assert "the account of bob" in shell.run("user", "delete", "bob@example.com", code=1).stderr
+        assert len(shell.json("user", "list")) == 2, "nobody said yes"
+        shell.run("user", "delete", "Bob@example.com", "--yes")
+        assert [row["email"] for row in shell.json("user", "list")] == ["ann@example.com"]
+        assert _members(shell) == {"ann@example.com": "owner"}
+        assert not [row for row in shell.json("key", "list") if row["accountId"] and row["name"] == "Key"]
+
+    def test_the_last_owner_is_not_deleted(self, shell: Shell) -> None:
+        shell.run("org", "create", "Second", "--owner", "ann@example.com")
+        result = shell.run("user", "delete", "ann@example.com", "--yes", code=1)
+        assert "needs an owner" in result.stderr
+        assert [row["email"] for row in shell.json("user", "list")] == ["ann@example.com"]
+        assert len(shell.json("key", "list")) == 2
+
     def test_a_link_for_a_new_password_is_printed(
         self, shell: Shell, monkeypatch: pytest.MonkeyPatch
     ) -> None:

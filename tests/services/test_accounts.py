@@ -4,12 +4,18 @@ from typing import Any
 
 import pytest
 from argon2 import PasswordHasher
+from sqlalchemy import select
 from sqlalchemy.orm import scoped_session
 
 from rybbit import security
 from rybbit.errors import Conflict, InvalidInput
-from rybbit.services import accounts
-from tests.factories import PASSWORD, make_account
+from rybbit.models import Key, PasswordReset, Role, Session
+from rybbit.services import accounts, keys, organizations
+from rybbit.services.password_resets import make_reset
+from rybbit.services.sign_in import start_session
+from tests.factories import PASSWORD, make_account, make_organization
+
+AppSession = scoped_session[Any]
 
 pytestmark = pytest.mark.usefixtures("session")
 
@@ -97,3 +103,29 @@ def test_whether_there_are_accounts() -> None:
     assert not accounts.has_accounts()
     make_account()
     assert accounts.has_accounts()
+
+
+def test_an_account_is_deleted_with_all_that_is_its_own(session: AppSession) -> None:
+    ann, bob = make_account(), make_account()
+    organization = make_organization(owner=ann)
+    organizations.add_member(organization, bob, role=Role.MEMBER)
+    keys.create_account_key(bob)
+    start_session(bob, address="", user_agent="")
+    make_reset(bob)
+    session.commit()
+    accounts.delete_account(bob)
+    session.commit()
+    assert accounts.list_accounts() == [ann]
+    assert [each.account for each in organizations.members_of(organization)] == [ann]
+    for model in (Key, Session, PasswordReset):
+        assert session.scalars(select(model)).all() == []
+
+
+def test_the_last_owner_of_an_organization_is_not_deleted(session: AppSession) -> None:
+    ann = make_account()
+    make_organization(owner=ann)
+    session.commit()
+    with pytest.raises(Conflict, match="needs an owner"):
+        accounts.delete_account(ann)
+    session.rollback()
+    assert accounts.list_accounts() == [ann]
