@@ -4,14 +4,17 @@ import threading
 from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine, func, select
+from sqlalchemy.orm import scoped_session
 
 from rybbit.errors import Unavailable
 from rybbit.ingest.drops import DropCounter, DropKey
 from rybbit.models import Drop, Reason
 from rybbit.services.drops import record_drops
+from tests.factories import make_site
 from tests.store.conftest import Clocks
 
 
@@ -114,14 +117,16 @@ def test_many_threads_lose_none(counter: DropCounter, book: Book) -> None:
     assert book.total.total() == 8_000
 
 
-def test_they_reach_the_database(control: Engine) -> None:
+def test_they_reach_the_database(session: scoped_session[Any], engine: Engine) -> None:
+    number = make_site().site_id
+    session.commit()
+
     def write(counts: Mapping[DropKey, int]) -> None:
-        with control.begin() as connection:
+        with engine.begin() as connection:
             record_drops(connection, counts)
 
     counter = DropCounter(write)
     for _ in range(3):
-        counter.add(7, Reason.COUNTRY, "DE", count=2)
+        counter.add(number, Reason.COUNTRY, "DE", count=2)
         counter.flush()
-    with control.connect() as connection:
-        assert connection.scalar(select(func.sum(Drop.count)).where(Drop.site_id == 7)) == 6
+    assert session.scalar(select(func.sum(Drop.count)).where(Drop.site_id == number)) == 6

@@ -25,6 +25,7 @@ PLAIN = TrackedSite(
     site_id=1,
     id="abcdefabcdef",
     organization_id="org_1",
+    restricted=False,
     domain="example.com",
     block_bots=True,
     track_ip=False,
