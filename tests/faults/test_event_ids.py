@@ -99,8 +99,9 @@ def test_sent_again_after_a_crash(site: Instance, point: str) -> None:
     event_ids = [f"event-{number}" for number in range(40)]
     script = Path(__file__).with_name("dying_writer.py")
     environment = os.environ | {"RYBBIT_INSTANCE_PATH": str(site.folder)}
-    command = [sys.executable, str(script), point, json.dumps(_batch(site, event_ids))]
-    assert subprocess.run(command, env=environment, check=False).returncode == -signal.SIGKILL
+    for number in (10, 40):
+        command = [sys.executable, str(script), point, json.dumps(_batch(site, event_ids[:number]))]
+        assert subprocess.run(command, env=environment, check=False).returncode == -signal.SIGKILL
     with serving(site) as server:
         assert _all_acknowledged(site, [server.port] * 6, [event_ids])
         assert sorted(server.event_ids()) == sorted(event_ids)

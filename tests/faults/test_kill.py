@@ -30,7 +30,7 @@ def test_killed_workers(site: Instance) -> None:
 
 def test_killed_server(site: Instance) -> None:
     with serving(site, environment=BUSY) as server, load_on(site, server.port) as load:
-        for _ in range(3):
+        for _ in range(4):
             load.wait_for(150)
             server.kill_all()
             server.start()

@@ -13,7 +13,7 @@ BUSY = {
     "RYBBIT_MOVE_SECONDS": "0.2",
     "RYBBIT_COMPACT_FILES": "2",
 }
-_MERGES = 3
+_MERGES = 4
 _LOOKS = 20
 
 

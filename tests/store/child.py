@@ -115,8 +115,7 @@ def fork(parts: Parts) -> None:
     parts.mover.move_all()
     parts.count()
     # A second app of the process on the same files, as a host that builds its app twice has it.
-    twin = make_parts(parts.folder)
-    append(twin, "1", "twin")
+    append(make_parts(parts.folder), "1", "twin")
     stop = threading.Event()
     busy = threading.Thread(target=_append_until, args=(parts, stop))
     busy.start()
@@ -125,8 +124,6 @@ def fork(parts: Parts) -> None:
     stop.set()
     busy.join()
     append(parts, "3", "parent")
-    append(twin, "3", "twins-parent")
-    twin.close()
     say("codes", *codes)
 
 
