@@ -13,7 +13,7 @@ from rybbit.web.api.tracking import (
     PREFLIGHT_HEADERS,
     answer_batch,
     answer_event,
-    headers_and_body,
+    on_wire,
 )
 
 blueprint = Blueprint("track", __name__, url_prefix="/api")
@@ -51,5 +51,5 @@ def let_pages_read_errors(response: Response) -> Response:
 
 
 def _response(answer: Answer) -> Response:
-    headers, body = headers_and_body(answer)
-    return Response(body, answer.status, headers)
+    status_line, headers, body = on_wire(answer)
+    return Response(body, status_line, headers)
