@@ -18,7 +18,9 @@ from rybbit.ingest.exclusions import normalise_address
 
 logger = logging.getLogger(__name__)
 
-_CACHE_SIZE = 32_768
+# Some 250 bytes each; a look-up that is not remembered costs as much as a tenth of an event's whole way.
+_CACHE_SIZE = 131_072
+_SHARED_PLACES = 32_768
 _CHECK_SECONDS = 1.0
 
 _Signature = tuple[int, int, int, int]
@@ -198,7 +200,7 @@ def _open(path: Path, signature: _Signature | None) -> _Opened:
     shared: dict[Place, Place] = {}
 
     def locate(address: str) -> Place:
-        if len(shared) > _CACHE_SIZE:
+        if len(shared) >= _SHARED_PLACES:
             shared.clear()
         place = look_up(reader, address)
         return shared.setdefault(place, place)
