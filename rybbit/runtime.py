@@ -145,6 +145,7 @@ class Runtime:
         self._started = False
         for background in self._background:
             background.stop()
+        self._stop_rewrite()
         self.journal.close()
         try:
             self.drops.flush()
@@ -157,6 +158,7 @@ class Runtime:
     def reset_after_fork(self) -> None:
         """A child starts its own background work."""
         self._started = False
+        self._rewriting = None
 
     def _start_rewrite(self) -> None:
         if self._rewriting is not None and self._rewriting.poll() is None:
@@ -165,6 +167,13 @@ class Runtime:
         if self.store.needs_rewrite():
             command = [sys.executable, "-m", "rybbit.store.maintenance", self.lake_options.to_json()]
             self._rewriting = subprocess.Popen(command, stdin=subprocess.DEVNULL)
+
+    def _stop_rewrite(self) -> None:
+        """End a compaction under way, lest it outlives the server; the next one begins it anew."""
+        if self._rewriting is not None and self._rewriting.poll() is None:
+            self._rewriting.terminate()
+            self._rewriting.wait()
+        self._rewriting = None
 
     def describe(self) -> dict[str, Any]:
         """What an operator wants to know of journal, store and geo database."""

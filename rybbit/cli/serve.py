@@ -95,7 +95,10 @@ def _run_granian(host: str, port: int, workers: int, threads: int) -> bool:
     from granian import Granian
     from granian.constants import Interfaces
     from granian.log import LogLevels
+    from granian.log import logger as server_logger
 
+    # More threads than cores are meant: most of them wait for the disk.
+    server_logger.addFilter(lambda record: "Python threads" not in record.getMessage())
     # Without a lock, which a worker that is killed would take along.
     loaded = multiprocessing.RawValue("b", 0)
     server = Granian(

@@ -1,7 +1,7 @@
 """Whether a request may track for a site: by a key, or from a page of the site's domain."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from rybbit.ingest.answers import Refused
@@ -16,8 +16,7 @@ _NEED_A_KEY = ("ip_address", "user_agent", "timestamp")
 _SHOWN = 200
 
 
-@dataclass(frozen=True, slots=True)
-class Admission:
+class Admission(NamedTuple):
     """A request that was let in for a site; `key_id` is None for a browser."""
 
     site: TrackedSite

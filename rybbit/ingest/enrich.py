@@ -1,7 +1,6 @@
 """From a checked event to its line in the journal: device, place, channel, visitor."""
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic_core import to_json
 
@@ -15,8 +14,7 @@ from rybbit.ingest.visitor import Visitors
 from rybbit.store.journal import Entry
 
 
-@dataclass(frozen=True, slots=True)
-class Client:
+class Client(NamedTuple):
     """Whom an event is about: an address in canonical form and a user agent; "" where unknown."""
 
     address: str

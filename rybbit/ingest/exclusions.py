@@ -13,6 +13,8 @@ logger = logging.getLogger(__name__)
 _LONGEST = 64
 """Longer than any address that can be written; bounds what the caches hold."""
 
+_REMEMBERED = 16_384
+
 _BITS = {4: 32, 6: 128}
 
 
@@ -118,9 +120,9 @@ def normalise_address(text: str) -> str | None:
     return _canonical(text) if len(text) <= _LONGEST else None
 
 
-@lru_cache(maxsize=10_000)
+@lru_cache(maxsize=_REMEMBERED)
 def _canonical(text: str) -> str | None:
-    address = _parse_short(text)
+    address = _read(text)
     return None if address is None else str(address)
 
 
@@ -162,8 +164,12 @@ def _parse_address(text: str) -> IPv4Address | IPv6Address | None:
     return _parse_short(text) if len(text) <= _LONGEST else None
 
 
-@lru_cache(maxsize=10_000)
+@lru_cache(maxsize=_REMEMBERED)
 def _parse_short(text: str) -> IPv4Address | IPv6Address | None:
+    return _read(text)
+
+
+def _read(text: str) -> IPv4Address | IPv6Address | None:
     try:
         address = ip_address(text.strip())
     except ValueError:

@@ -1,11 +1,9 @@
 """The fields of an event as clients send them, each with its type and limits."""
 
-import ipaddress
 import math
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
 from typing import Annotated, Any, Literal, cast
 
 from pydantic import (
@@ -21,6 +19,7 @@ from pydantic import (
 )
 from pydantic_core.core_schema import CoreSchema, NullableSchema
 
+from rybbit.ingest.exclusions import normalise_address
 from rybbit.ingest.payload_details import check_properties
 from rybbit.ingest.payload_messages import json_type, refused
 
@@ -65,17 +64,9 @@ def _check_site_id(value: object) -> str:
     raise refused(f"Expected string, received {json_type(value)}")
 
 
-@lru_cache(maxsize=4096)
-def _is_address(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return "%" not in text  # a zone means something on the sender's machine only
-
-
 def _check_address(text: str) -> str:
-    if not _is_address(text):
+    # A zone is refused, too: it means something on the sender's machine only.
+    if normalise_address(text) is None or text != text.strip():
         raise refused("Must be an IPv4 or IPv6 address")
     return text
 

@@ -1,16 +1,15 @@
 """A tracking request as the pipeline sees it, whatever server or framework it came through."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from typing import NamedTuple
 
 from rybbit.ingest.exclusions import normalise_address
 
 Network = IPv4Network | IPv6Network
 
 
-@dataclass(frozen=True, slots=True)
-class TrackRequest:
+class TrackRequest(NamedTuple):
     """What counts of an HTTP request: its body, the headers that matter, and the peer's address."""
 
     body: bytes

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _LOOKS = 50
+# An event is 64 KiB at most; the engine's own default costs it 32 MB for each thread that reads.
+_LONGEST_LINE = 2 * 1024 * 1024
 _PIECE_BYTES = 1024 * 1024
 _TYPES = {
     Kind.IDENTIFIER: "bigint",
@@ -39,12 +41,13 @@ _SELECTED = ", ".join(
     f"make_timestamp_ms({column.name}) as {column.name}" if column.kind is Kind.TIME else column.name
     for column in COLUMNS
 )
-_STRICT_LINES = f"""
-select {_SELECTED} from read_json($closed, format = 'newline_delimited', columns = {_JOURNAL_TYPES})
-"""
+_JOURNAL_FORMAT = (
+    f"format = 'newline_delimited', maximum_object_size = {_LONGEST_LINE}, columns = {_JOURNAL_TYPES}"
+)
+_STRICT_LINES = f"select {_SELECTED} from read_json($closed, {_JOURNAL_FORMAT})"
 _LENIENT_LINES = f"""
 select {_SELECTED.replace("make_timestamp_ms(timestamp)", "try(make_timestamp_ms(timestamp))")}
-from read_json($open, format = 'newline_delimited', ignore_errors = true, columns = {_JOURNAL_TYPES})
+from read_json($open, ignore_errors = true, {_JOURNAL_FORMAT})
 """
 # What is no event comes as a row of nulls, wholly or in part, where errors are passed over.
 _IS_EVENT = " and ".join(f"{name} is not null" for name in sorted(REQUIRED))
@@ -132,12 +135,14 @@ class LakeStore:
         """See `EventStore.commit_batch`."""
         if number <= self.last_batch():
             return 0
-        with self._cursor() as cursor:
-            self._load_batch(cursor, paths)
+        # An engine for the batch alone: what it needs is given back at once, and one thread is as fast as
+        # several, for half of the memory.
+        with _open_engine(self._options, threads=1) as engine:
+            self._load_batch(engine, paths)
             hidden = hidden_condition(self._tombstones.all())
             source = f"select * from batch where not ({hidden}) order by site_id, timestamp, id"
             with self._table.writing:
-                files = self._table.write(cursor, source)
+                files = self._table.write(engine, source)
                 self._table.commit(files, batch=number)
         return sum(file.rows for file in files)
 
@@ -211,7 +216,7 @@ class LakeStore:
     def _cursor(self) -> "duckdb.DuckDBPyConnection":
         with self._engine_lock:
             if self._engine is None:
-                self._engine = _open_engine(self._options)
+                self._engine = _open_engine(self._options, threads=self._options.threads)
             return self._engine.cursor()
 
     def needs_rewrite(self) -> bool:
@@ -251,7 +256,7 @@ def _with_events(sql: str, sources: Mapping[str, object], hidden: str) -> str:
     return f"with {events}, {sql[5:]}" if sql.startswith("with ") else f"with {events} {sql}"
 
 
-def _open_engine(options: LakeOptions) -> "duckdb.DuckDBPyConnection":
+def _open_engine(options: LakeOptions, *, threads: int) -> "duckdb.DuckDBPyConnection":
     import duckdb
 
     spill = options.folder.with_name(f"{options.folder.name}.spill")
@@ -259,8 +264,8 @@ def _open_engine(options: LakeOptions) -> "duckdb.DuckDBPyConnection":
         "memory_limit": options.memory,
         "temp_directory": str(spill),
     }
-    if options.threads:
-        config["threads"] = options.threads
+    if threads:
+        config["threads"] = threads
     engine = duckdb.connect(":memory:", config=config)
     for statement in (
         "set timezone = 'UTC'",

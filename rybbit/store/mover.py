@@ -18,7 +18,7 @@ from rybbit.store.journal_files import JournalFolder, created_ms, sync_file, syn
 
 logger = logging.getLogger(__name__)
 
-_BATCH_BYTES = 64 * 1024 * 1024
+_BATCH_BYTES = 32 * 1024 * 1024
 
 
 class Mover:

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from geoip2.database import Reader
 
 from rybbit import clock
+from rybbit.ingest import geo as geo_module
 from rybbit.ingest.geo import GeoDatabase, Place
 from tests.ingest.mmdb import city_record, encode_database, write_database
 
@@ -322,13 +324,22 @@ def test_a_forked_child_can_reload_although_a_thread_held_the_lock(path: Path, l
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
-def test_look_ups_are_remembered_and_bounded(path: Path) -> None:
+def test_look_ups_are_remembered_and_bounded(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def look_up(reader: Reader, address: str) -> Place:
+        asked.append(address)
+        return original(reader, address)
+
+    original = geo_module.look_up
+    monkeypatch.setattr(geo_module, "look_up", look_up)
+    monkeypatch.setattr(geo_module, "_CACHE_SIZE", 100)
     write_database(path, {"10.0.0.0/8": LONDON})
     database = GeoDatabase(path)
     first = database.locate("10.0.0.1")
     assert database.locate("10.0.0.1") is first
-    for number in range(10_000):
-        database.locate(f"10.1.{number >> 8}.{number & 255}")
-    again = database.locate("10.0.0.1")
-    assert again == first
-    assert again is not first
+    assert asked == ["10.0.0.1"]
+    others = [f"10.1.0.{number}" for number in range(100)]
+    assert {id(database.locate(address)) for address in others} == {id(first)}
+    assert database.locate("10.0.0.1") == first
+    assert asked == ["10.0.0.1", *others, "10.0.0.1"]

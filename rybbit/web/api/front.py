@@ -5,16 +5,24 @@ Measured, Flask's request handling costs more than half of the throughput of `PO
 
 import logging
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Protocol
+from contextlib import suppress
+from typing import IO, TYPE_CHECKING, Protocol
+
+from werkzeug.exceptions import ClientDisconnected
+from werkzeug.wsgi import get_input_stream
 
 from rybbit.ingest.answers import Answer
 from rybbit.ingest.pipeline import Pipeline
-from rybbit.web.api.tracking import Environ, answer_event, headers_and_body, status_line
+from rybbit.web.api.tracking import Environ, answer_event, on_wire
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication
 
 logger = logging.getLogger(__name__)
+
+# Of a body that nobody wanted to read, so much is taken off the wire all the same.
+_UNREAD_BYTES = 8 * 1024 * 1024
+_PIECE_BYTES = 64 * 1024
 
 FAILED = Answer(500, {"success": False, "error": "Internal server error"})
 
@@ -41,11 +49,25 @@ class TrackFront:
         """See PEP 3333."""
         self._runtime.start()
         if environ.get("PATH_INFO") != "/api/track" or environ["REQUEST_METHOD"] != "POST":
-            return self.app(environ, start_response)
+            return self._pass_on(environ, start_response)
         answer = self._answer(environ)
-        headers, body = headers_and_body(answer)
-        start_response(status_line(answer.status), headers)
+        if answer.status == 413:
+            _take_rest(get_input_stream(environ))
+        status_line, headers, body = on_wire(answer)
+        start_response(status_line, headers)
         return [body]
+
+    def _pass_on(self, environ: Environ, start_response: "StartResponse") -> Iterable[bytes]:
+        if not environ.get("CONTENT_LENGTH") and not environ.get("wsgi.input_terminated"):
+            return self.app(environ, start_response)
+        body = get_input_stream(environ)
+        environ["wsgi.input"] = body
+        # Flask reads this very stream, so that what it leaves can be seen.
+        environ["wsgi.input_terminated"] = True
+        try:
+            return self.app(environ, start_response)
+        finally:
+            _take_rest(body)
 
     def _answer(self, environ: Environ) -> Answer:
         try:
@@ -54,3 +76,15 @@ class TrackFront:
             # What Flask does for every other path: the fault is ours, it is logged, the server goes on.
             logger.exception("A tracking request failed")
             return FAILED
+
+
+def _take_rest(body: IO[bytes]) -> None:
+    """Read what is left of a body, and forget it.
+
+    A server that answers and closes while its client still sends makes the client's system report a broken
+    connection in place of the answer.
+    """
+    left = _UNREAD_BYTES
+    with suppress(ClientDisconnected, OSError):
+        while left > 0 and (piece := body.read(min(left, _PIECE_BYTES))):
+            left -= len(piece)

@@ -19,7 +19,7 @@ from rybbit.web.api.tracking import (
     PREFLIGHT_HEADERS,
     answer_batch,
     answer_event,
-    headers_and_body,
+    on_wire,
 )
 
 blueprint = Blueprint("track", __name__, url_prefix="/api")
@@ -93,5 +93,5 @@ def _is_page_of_ours(origin: str) -> bool:
 
 
 def _response(answer: Answer) -> Response:
-    headers, body = headers_and_body(answer)
-    return Response(body, answer.status, headers)
+    status_line, headers, body = on_wire(answer)
+    return Response(body, status_line, headers)

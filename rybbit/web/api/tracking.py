@@ -5,7 +5,7 @@ from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
-from rybbit.ingest.answers import Answer
+from rybbit.ingest.answers import ACCEPTED, Answer
 from rybbit.ingest.pipeline import Pipeline
 from rybbit.ingest.request import TrackRequest
 
@@ -24,8 +24,8 @@ PREFLIGHT_HEADERS = [
     ("Access-Control-Max-Age", "86400"),
 ]
 
-_ACCEPTED_BODY = b'{"success":true}'
 Environ = dict[str, Any]
+Wire = tuple[str, list[tuple[str, str]], bytes]
 
 
 def answer_event(environ: Environ, pipeline: Pipeline) -> Answer:
@@ -81,14 +81,16 @@ def _request(environ: Environ, body: bytes) -> TrackRequest:
     )
 
 
-def status_line(status: int) -> str:
-    """The status as WSGI wants it."""
-    return f"{status} {HTTPStatus(status).phrase}"
+def on_wire(answer: Answer) -> Wire:
+    """An answer as it goes over the wire: status line, headers, body."""
+    if answer is ACCEPTED:
+        status_line, headers, body = _ACCEPTED
+        return status_line, headers.copy(), body
+    return _written(answer)
 
 
-def headers_and_body(answer: Answer) -> tuple[list[tuple[str, str]], bytes]:
-    """An answer as it goes over the wire."""
-    body = _ACCEPTED_BODY if answer.body == {"success": True} else json.dumps(answer.body).encode()
+def _written(answer: Answer) -> Wire:
+    body = json.dumps(answer.body, separators=(",", ":")).encode()
     headers = [
         *CORS_HEADERS,
         ("Content-Type", "application/json"),
@@ -97,4 +99,8 @@ def headers_and_body(answer: Answer) -> tuple[list[tuple[str, str]], bytes]:
     ]
     if answer.retry_after:
         headers.append(("Retry-After", str(answer.retry_after)))
-    return headers, body
+    return f"{answer.status} {HTTPStatus(answer.status).phrase}", headers, body
+
+
+# Nearly every answer is this one.
+_ACCEPTED = _written(ACCEPTED)
