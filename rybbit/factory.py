@@ -18,7 +18,7 @@ from rybbit.limits import make_storage, shared_uri, storage_options
 from rybbit.runtime import Runtime, Writers
 from rybbit.services.drops import record_drops
 from rybbit.services.keys import record_key_uses
-from rybbit.web import api
+from rybbit.web import api, assets, pages, policy
 from rybbit.web.api.front import TrackFront
 from rybbit.web.errors import register_error_handlers
 from rybbit.web.guesses import Guesses
@@ -52,7 +52,10 @@ def create_app(config: Mapping[str, object] | None = None, *, migrate: bool = Tr
     limiter.init_app(app)
     app.extensions["rybbit_guesses"] = Guesses(settings, limiter.limiter)
     runtime = _add_runtime(app, settings)
+    assets.register(app)
+    policy.register(app)
     api.register(app)
+    pages.register(app)
     register_error_handlers(app)
     app.wsgi_app = TrackFront(app.wsgi_app, runtime)  # type: ignore[method-assign]
     return app

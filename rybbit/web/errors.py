@@ -1,6 +1,7 @@
 """What was raised becomes an HTTP answer, once for each surface."""
 
 import logging
+from typing import cast
 
 from flask import Flask, Response, jsonify, request
 from sqlalchemy.exc import IntegrityError, OperationalError
@@ -17,6 +18,7 @@ from rybbit.errors import (
 )
 from rybbit.services.sign_in import WrongCredentials
 from rybbit.services.site_settings import InvalidPatterns, NothingToChange
+from rybbit.web.error_pages import show_error
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +44,7 @@ class TooManyRequests(RybbitError):
 
 
 def register_error_handlers(app: Flask) -> None:
-    """Answer errors below `/api/` as JSON."""
+    """Answer errors below `/api/` as JSON, and others as pages."""
     app.register_error_handler(Unauthorized, _unauthorized)
     app.register_error_handler(WrongCredentials, _wrong_credentials)
     app.register_error_handler(Forbidden, _forbidden)
@@ -61,6 +63,8 @@ def register_error_handlers(app: Flask) -> None:
 
 
 def _refusal(status: int, **body: object) -> Response:
+    if not request.path.startswith("/api/"):
+        return show_error(status, str(body["error"]))
     response = jsonify(body)
     response.status_code = status
     return response
@@ -128,9 +132,13 @@ def _database_failure(error: OperationalError | PoolTimeout) -> Response:
     return _unavailable(Unavailable("The control database does not answer"))
 
 
-def _http_error(error: HTTPException) -> Response | HTTPException:
-    if not request.path.startswith("/api/"):
-        return error
+def _http_error(error: HTTPException) -> Response:
+    is_page = not request.path.startswith("/api/")
+    if is_page and error.code is not None and error.code < 400:
+        # A redirect of the router, as to the same path with a slash at its end.
+        return cast(Response, Response.force_type(error.get_response()))
+    if is_page:
+        return show_error(error.code or 500)
     response = _refusal(error.code or 500, success=False, error=error.description or error.name)
     for name, value in error.get_headers():
         if name.lower() not in ("content-type", "content-length"):

@@ -15,6 +15,7 @@ from rybbit.services.sign_in import SESSION_LIFE, session_for
 
 COOKIE = "rybbit_session"
 CSRF_HEADER = "X-CSRFToken"
+CSRF_FIELD = "csrf_token"
 
 _READING = {"GET", "HEAD", "OPTIONS"}
 _FOUND = "rybbit.session"
@@ -53,8 +54,12 @@ def clear_cookie(response: Response) -> None:
     _write_cookie(response, "", timedelta(0))
 
 
-def keep_cookie(response: Response) -> Response:
-    """After a request: a session that lasts longer now has a cookie that does."""
+def keep_private(response: Response) -> Response:
+    """After a request: what one caller is told is for nobody else's cache, nor for who comes next.
+
+    A session that lasts longer now gets a cookie that does.
+    """
+    response.headers.setdefault("Cache-Control", "no-store")
     if request.environ.get("rybbit.session_extended"):
         set_cookie(response, request.cookies[COOKIE])
     return response
@@ -79,7 +84,8 @@ def _look_up() -> Session | None:
 
 def _check_csrf(signed_in: Session) -> None:
     try:
-        validate_csrf(request.headers.get(CSRF_HEADER))
+        # The form is read only where there is no header: programs send other bodies, which stay unread.
+        validate_csrf(request.headers.get(CSRF_HEADER) or request.form.get(CSRF_FIELD))
     except ValidationError as error:
         raise Forbidden("CSRF token missing or wrong") from error
     if session.get(_BOUND_TO) != signed_in.id:

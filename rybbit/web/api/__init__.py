@@ -1,6 +1,6 @@
 """The JSON API, a blueprint a topic."""
 
-from flask import Flask, Response
+from flask import Flask
 
 from rybbit.extensions import csrf
 from rybbit.web.api.account_keys import blueprint as account_keys
@@ -14,7 +14,7 @@ from rybbit.web.api.sites import blueprint as sites
 from rybbit.web.api.stats import blueprint as stats
 from rybbit.web.api.track import blueprint as track
 from rybbit.web.api.tracking_config import blueprint as tracking_config
-from rybbit.web.sign_in import keep_cookie
+from rybbit.web.sign_in import keep_private
 
 PRIVATE = (account_keys, auth, members, organizations, site_access, sites, stats)
 BLUEPRINTS = (health, openapi, track, tracking_config, *PRIVATE)
@@ -27,10 +27,4 @@ def register(app: Flask) -> None:
         csrf.exempt(blueprint)
         app.register_blueprint(blueprint)
     for blueprint in PRIVATE:
-        app.after_request_funcs.setdefault(blueprint.name, []).append(_keep_private)
-
-
-def _keep_private(response: Response) -> Response:
-    """What one caller is told is for nobody else's cache."""
-    response.headers.setdefault("Cache-Control", "no-store")
-    return keep_cookie(response)
+        app.after_request_funcs.setdefault(blueprint.name, []).append(keep_private)

@@ -1,0 +1,37 @@
+"""Refusals as people see them: a page, or a toast where htmx asked for a part of one."""
+
+from http import HTTPStatus
+
+from flask import Response, make_response, render_template
+
+from rybbit.web.htmx import add_toast, is_partial, render_toasts
+
+_TEXTS = {
+    400: ("That did not work", "Something in the request was not understood."),
+    403: ("You may not do that", "Ask an owner or admin of the organization."),
+    404: ("There is nothing here", "The address is wrong, or it is none of your business."),
+    405: ("That did not work", "This address does not take that kind of request."),
+    409: ("That contradicts something", "Look at the page again, and try once more."),
+    413: ("That is too large", "Send less at once."),
+    429: ("Too many attempts", "Wait a while, then try again."),
+    500: ("Something is broken here", "It is the server's fault, and was noted in its log."),
+    503: ("The server is busy", "Nothing was changed. Try again in a moment."),
+}
+
+
+def show_error(status: int, reason: str = "", *, retry_after: int | None = None) -> Response:
+    """A refusal, with what it is about if that says more than its status."""
+    title, advice = _TEXTS.get(status, (HTTPStatus(status).phrase, ""))
+    text = advice if reason in ("", HTTPStatus(status).phrase) else reason
+    if is_partial():
+        # Only the toast: what is on the page stays, with what was typed into it.
+        add_toast(text or title, "error")
+        response = make_response(render_toasts(), status)
+    else:
+        page = render_template("error/index.html", status=status, title=title, text=text, advice=advice)
+        response = make_response(page, status)
+    response.vary.add("HX-Request-Type")
+    response.headers["Cache-Control"] = "no-store"
+    if retry_after is not None:
+        response.headers["Retry-After"] = str(retry_after)
+    return response

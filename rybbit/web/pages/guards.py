@@ -1,0 +1,133 @@
+"""Who may see a page: four blueprints with one guard each, which every page is put behind.
+
+`public` is for anybody, `signed_in` for whoever has an account, `site_member` for members of the site in
+the path, `site_admin` for owners and admins of its organization. The guard finds the site once;
+`current_site()` and `current_role()` hand it out, and `url_for` needs no `site` on the pages behind it.
+"""
+
+from dataclasses import dataclass
+from typing import Any, cast
+
+from flask import Blueprint, Response, g, request, url_for
+from flask_wtf.csrf import CSRFError
+
+from rybbit.errors import Forbidden
+from rybbit.extensions import db
+from rybbit.models import Account, Role, Session, Site
+from rybbit.services.actor import Actor
+from rybbit.web.access import current_actor, site_and_role
+from rybbit.web.error_pages import show_error
+from rybbit.web.htmx import is_htmx, lead_to, own_path
+from rybbit.web.sign_in import csrf_token_for, signed_in_session
+
+public = Blueprint("public", __name__)
+signed_in = Blueprint("signed_in", __name__)
+site_member = Blueprint("site_member", __name__, url_prefix="/sites/<site>")
+site_admin = Blueprint("site_admin", __name__, url_prefix="/sites/<site>")
+
+GUARDS = (public, signed_in, site_member, site_admin)
+
+
+@dataclass(frozen=True)
+class Person:
+    """Who is signed in, as every page shows it; nothing that the database would have to be asked for."""
+
+    name: str
+    email: str
+
+
+def current_session() -> Session:
+    """The session of the browser, behind `signed_in` and the guards of sites."""
+    return cast(Session, g.session)
+
+
+def current_account() -> Account:
+    """The account that is signed in, behind `signed_in` and the guards of sites."""
+    return cast(Account, g.account)
+
+
+def current_person() -> Actor:
+    """Who acts, for services that note it, behind `signed_in` and the guards of sites."""
+    return current_actor()
+
+
+def current_site() -> Site:
+    """The site in the path, behind the guards of sites."""
+    return cast(Site, g.site)
+
+
+def current_role() -> Role:
+    """The role in the organization of the site in the path, behind the guards of sites."""
+    return cast(Role, g.role)
+
+
+def require_sign_in() -> Response | None:
+    """Lead whoever is not signed in to the page where they can, and back."""
+    session = signed_in_session()
+    if session is None:
+        return lead_to(url_for("public.sign_in.index", next=_path_to_return_to()))
+    if current_actor().key_id is not None:
+        raise Forbidden("Pages are for browsers; programs use the API")
+    # Binds the token in the page's forms to the session.
+    csrf_token_for(session)
+    account = db.session.get_one(Account, session.account_id)
+    g.session, g.account = session, account
+    g.person = Person(account.name, account.email)
+    return None
+
+
+def require_member() -> None:
+    """Find the site of the path, for somebody who can see it."""
+    g.site, g.role = site_and_role(g.site_name)
+
+
+def require_admin() -> None:
+    """As `require_member`, for owners and admins."""
+    require_member()
+    if not current_role().is_admin:
+        raise Forbidden("Only owners and admins of the organization may do that")
+
+
+def _path_to_return_to() -> str | None:
+    """Where somebody was: the page itself, not a form that was sent or a part that was asked for."""
+    if is_htmx():
+        address = request.headers.get("HX-Current-URL", "")
+        return own_path(address.removeprefix(request.host_url.rstrip("/")))
+    return request.full_path.rstrip("?") if request.method == "GET" and request.path != "/" else None
+
+
+def _take_site(_endpoint: str | None, values: dict[str, Any] | None) -> None:
+    if values is not None:
+        g.site_name = values.pop("site")
+
+
+def _give_site(_endpoint: str, values: dict[str, Any]) -> None:
+    if "site_name" in g:
+        values.setdefault("site", g.site_name)
+
+
+def _refuse_token(_error: CSRFError) -> Response:
+    """A form without the right token: from elsewhere, or from a page older than the session."""
+    if not _is_signed_in():
+        text = "The page was open for too long. Please try again; the browser must allow cookies."
+        return lead_to(url_for("public.sign_in.index"), toast=text, kind="error")
+    return show_error(400, "This page is from before you signed in. Load it again, and try once more.")
+
+
+def _is_signed_in() -> bool:
+    try:
+        return signed_in_session() is not None
+    except Forbidden:
+        # There is a session, and the token is not its own.
+        return True
+
+
+for _guard in (signed_in, site_member, site_admin):
+    _guard.before_request(require_sign_in)
+site_member.before_request(require_member)
+site_admin.before_request(require_admin)
+for _guard in (site_member, site_admin):
+    _guard.url_value_preprocessor(_take_site)
+    _guard.url_defaults(_give_site)
+for _guard in GUARDS:
+    _guard.register_error_handler(CSRFError, _refuse_token)
