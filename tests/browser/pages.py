@@ -19,6 +19,7 @@ class Shown:
     signed_in: bool = True
     prepare: Preparation | None = None
     status: int = 200
+    whole: bool = True  # whether a picture shows what is below the window
 
     def __str__(self) -> str:
         return self.name
@@ -67,7 +68,7 @@ PAGES = [
     Shown("sessions", "/account/sessions"),
     Shown("keys", "/account/keys"),
     Shown("keys-made", "/account/keys", prepare=make_key),
-    Shown("keys-revoke", "/account/keys", prepare=_asked_to_revoke),
+    Shown("keys-revoke", "/account/keys", prepare=_asked_to_revoke, whole=False),
     Shown("not-found", "/nothing-here", status=404),
     Shown("api", "/docs/api", signed_in=False),
 ]

@@ -44,9 +44,7 @@ def _take(browser: Browser, server: Server, shown: Shown, state: StorageState | 
             )
             page = context.new_page()
             shown.open(page, server)
-            page.screenshot(
-                path=FOLDER / f"{shown.name}-{size}-{colours}.png", full_page="dialog" not in shown.name
-            )
+            page.screenshot(path=FOLDER / f"{shown.name}-{size}-{colours}.png", full_page=shown.whole)
             context.close()
 
 

@@ -13,7 +13,8 @@ THEMES = ("system", "light", "dark")
 
 
 def register(app: Flask) -> None:
-    """Add the filters and functions of templates."""
+    """Add the filters and functions of templates, and keep their indentation off the wire."""
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.filters |= {"moment": show_moment, "browser": name_browser}
     app.jinja_env.globals |= {"current_toasts": current_toasts, "current_theme": current_theme}
 

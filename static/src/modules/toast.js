@@ -1,6 +1,6 @@
 const SHOWN_MS = 6000;
 
-/** Let the toasts that the server sends go away after a while, unless they are errors. */
+/** Let the toasts that the server sends go away after a while; errors wait until somebody dismisses them. */
 export function startToasts() {
   const region = document.getElementById("toasts");
   if (!region) return;
@@ -25,6 +25,14 @@ export function showToast(text, { kind = "success" } = {}) {
 }
 
 function expire(toast) {
-  if (!(toast instanceof HTMLElement) || toast.classList.contains("toast-error")) return;
-  setTimeout(() => toast.remove(), SHOWN_MS);
+  if (!(toast instanceof HTMLElement)) return;
+  if (!toast.classList.contains("toast-error")) {
+    setTimeout(() => toast.remove(), SHOWN_MS);
+    return;
+  }
+  const button = document.createElement("button");
+  button.type = "button";
+  button.textContent = "×";
+  button.setAttribute("aria-label", "Dismiss");
+  toast.append(button);
 }
