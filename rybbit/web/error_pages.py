@@ -9,7 +9,7 @@ from rybbit.web.htmx import add_toast, is_partial, render_toasts
 _TEXTS = {
     400: ("That did not work", "Something in the request was not understood."),
     403: ("You may not do that", "Ask an owner or admin of the organization."),
-    404: ("There is nothing here", "The address is wrong, or it is none of your business."),
+    404: ("There is nothing here", "The address is wrong, or the page is for others."),
     405: ("That did not work", "This address does not take that kind of request."),
     409: ("That contradicts something", "Look at the page again, and try once more."),
     413: ("That is too large", "Send less at once."),
