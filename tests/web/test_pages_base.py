@@ -153,6 +153,7 @@ class TestRefusals:
         answer = world.client().get("/nothing-here")
         assert answer.status_code == 404
         assert "There is nothing here" in text_of(answer)
+        assert "Set-Cookie" not in answer.headers
 
     def test_a_toast(self, world: World) -> None:
         answer = Person(world).get("/nothing-here", headers=PARTIAL)
