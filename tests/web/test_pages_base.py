@@ -160,6 +160,14 @@ class TestRefusals:
         assert answer.status_code == 404
         assert answer.text.startswith('<hx-partial hx-target="#toasts"')
 
+    def test_a_front_end_that_was_not_built(
+        self, world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(world.app.extensions["rybbit_assets"], "folder", tmp_path)
+        answer = world.client().get("/nothing-here")
+        assert (answer.status_code, answer.mimetype) == (404, "text/plain")
+        assert "The front end has not been built" in answer.text
+
     def test_json(self, world: World) -> None:
         answer = world.client().get("/api/nothing-here", headers=PARTIAL)
         assert (answer.status_code, answer.content_type) == (404, "application/json")
