@@ -1,9 +1,11 @@
 """`rybbit serve`: the server, with several workers."""
 
+import errno
 import logging
 import multiprocessing
 import os
 import signal
+import socket
 import threading
 import time
 from functools import partial
@@ -27,6 +29,8 @@ logger = logging.getLogger("rybbit.serve")
 _DEFAULT_THREADS = 16
 _PARENT_LOOK_SECONDS = 1.0
 _STOP_SECONDS = 30
+_PORT_PATIENCE_SECONDS = 5.0
+_PORT_LOOK_SECONDS = 0.1
 
 
 @click.command()
@@ -40,6 +44,7 @@ def serve(
     host: str, port: int, workers: int | None, threads: int, domain: str | None, email: str | None
 ) -> None:
     """Run the server; an empty instance is set up first, if a domain is given."""
+    _check_port(host, port)
     config = read_settings()
     address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
     _prepare(config, domain=domain, email=email, address=address)
@@ -50,6 +55,26 @@ def serve(
     )
     click.echo(f"Serving on {address}", err=True)
     _serve(host, port, workers or max(2, os.cpu_count() or 2), threads)
+
+
+def _check_port(host: str, port: int) -> None:
+    """Refuse an address that is in use; the workers would share it, and its requests, with another server."""
+    give_up = time.monotonic() + _PORT_PATIENCE_SECONDS
+    while True:
+        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((host, port))
+            except OSError as error:
+                # The workers of a server that was killed need a moment to notice.
+                if error.errno != errno.EADDRINUSE or time.monotonic() > give_up:
+                    raise click.ClickException(
+                        f"Cannot listen on {host}, port {port}: {error.strerror}."
+                        " Name another with --host and --port."
+                    ) from error
+            else:
+                return
+        time.sleep(_PORT_LOOK_SECONDS)
 
 
 def _prepare(config: "Config", *, domain: str | None, email: str | None, address: str) -> None:

@@ -80,8 +80,11 @@ _MEDIUMS = {
     **dict.fromkeys(("ai", "ai-chat", "chatbot", "llm", "ai-assistant", "gen-ai", "ai-search"), "AI"),
     "sms": "SMS",
 }
-_WEAK_MEDIUMS = {"organic": "Organic Search", "referral": "Referral"}
+_WEAK_MEDIUMS = {"organic": "Organic Search", **dict.fromkeys(("referral", "app", "link"), "Referral")}
 """Mediums that say less than a known source or click id does."""
+
+_NAMED_SOURCES = {"sms": "SMS", "firebase": "Push"}
+"""Sources that are a channel of their own."""
 
 _SHOP_CAMPAIGN = re.compile(r"(?<![a-df-z])shop|shopping")
 _ADS_SOURCE = re.compile(r"(.+?)[-_ ]?ads?")
@@ -95,7 +98,7 @@ _SOURCES = {
     "video": "youtube yt vimeo twitch dailymotion bilibili rumble kick",
     "shopping": """amazon ebay etsy walmart aliexpress alibaba mercadolibre shopee lazada rakuten temu
         flipkart""",
-    "email": """email e-mail newsletter mailchimp klaviyo sendgrid mailgun brevo sendinblue convertkit
+    "email": """email e-mail e_mail newsletter mailchimp klaviyo sendgrid mailgun brevo sendinblue convertkit
         mailerlite activecampaign constantcontact substack beehiiv gmail outlook""",
     "ai": "chatgpt openai claude anthropic perplexity gemini copilot deepseek grok mistral poe phind bard",
 }
@@ -134,7 +137,7 @@ _HOSTS = {
         pi.ai character.ai qwen.ai phind.com cursor.com duck.ai kimi.com doubao.com manus.im coral.cohere.com
         jasper.ai andisearch.com felo.ai genspark.ai iask.ai com.openai.chatgpt""",
     "": """docs.google.com drive.google.com sites.google.com groups.google.com classroom.google.com
-        accounts.google.com calendar.google.com meet.google.com chat.google.com play.google.com
+        accounts.google.com pay.google.com calendar.google.com meet.google.com chat.google.com play.google.com
         support.google.com translate.google.com ads.google.com cloud.google.com developers.google.com
         aws.amazon.com finance.yahoo.com news.yahoo.com sports.yahoo.com""",
 }
@@ -253,7 +256,7 @@ def _decide(source: str, medium: str, campaign: str, click_id: str, referrer_hos
     if campaign == "cross-network":
         return "Cross-Network"
     source_kind, source_is_paid = _read_source(source)
-    named = _channel_of_medium(medium)
+    named = _channel_of_medium(medium) or _NAMED_SOURCES.get(source, "")
     referrer_kind = _kind_of_host(referrer_host)
     if _is_paid(medium) or (not named and (source_is_paid or click_id in _PAID_CLICKS)):
         if campaign == "shopping":
@@ -325,7 +328,7 @@ def _read_tag(text: str) -> str:
 
 def _read_source(source: str) -> tuple[str, bool]:
     """The kind of site that a source names, and whether it says "ads" of it (`google-ads`)."""
-    kind = _KIND_OF_SOURCE.get(source) or _kind_of_host(_strip_www(source))
+    kind = _KIND_OF_SOURCE.get(source.replace(" ", "-")) or _kind_of_host(_strip_www(source))
     if kind:
         return kind, source == "adwords"
     advertiser = _ADS_SOURCE.fullmatch(source)

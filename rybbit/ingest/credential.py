@@ -82,15 +82,15 @@ class Gate:
         )
 
 
-def token_of(event: Event, request: TrackRequest) -> str | None:
-    """The key that a request shows, None for a browser.
+def token_of(api_key: str | None, request: TrackRequest) -> str | None:
+    """The key that a request shows, as its body or as bearer; None for a browser.
 
     Two different ones are a wrong key, so that nobody tracks under a key they did not mean.
     """
     bearer = request.token
-    if event.api_key is None:
+    if api_key is None:
         return bearer
-    return event.api_key if bearer in (None, event.api_key) else ""
+    return api_key if bearer in (None, api_key) else ""
 
 
 def check_fields(event: Event, admission: Admission) -> None:

@@ -28,7 +28,7 @@ _Body = dict[Any, object]
 class InvalidPayload(InvalidInput):
     """A body, or one event of a batch, that does not fit the schema.
 
-    `site_id` is the site it was meant for, in normal form, where that could be read.
+    `site_id` is the site it was meant for, in normal form, and `api_key` the key, where they could be read.
     """
 
     def __init__(
@@ -37,16 +37,23 @@ class InvalidPayload(InvalidInput):
         form_errors: Sequence[str] = (),
         *,
         site_id: str | None = None,
+        api_key: str | None = None,
     ) -> None:
         super().__init__(field_errors, form_errors)
         self.site_id = site_id
+        self.api_key = api_key
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """The events of one batch in the order they were sent, each good or with its refusal."""
+    """The events of one batch in the order they were sent, each good or with its refusal.
+
+    `site_id` and `api_key` are those of the batch as a whole, None if it names none.
+    """
 
     items: list[Event | InvalidPayload]
+    site_id: str | None = None
+    api_key: str | None = None
 
 
 def parse_event(body: bytes, *, now_ms: int) -> Event:
@@ -66,7 +73,8 @@ def parse_batch(body: bytes, *, now_ms: int) -> Batch:
     escapes = _has_escapes(body)
     batch = _BATCH.check(data, now_ms, escapes=escapes)
     defaults = batch.model_dump(include={"api_key", "site_id"}, exclude_unset=True)
-    return Batch([_event_or_refusal(item, defaults, now_ms, escapes=escapes) for item in batch.events])
+    items = [_event_or_refusal(item, defaults, now_ms, escapes=escapes) for item in batch.events]
+    return Batch(items, batch.site_id, batch.api_key)
 
 
 def validate_event(data: object, *, now_ms: int) -> Event:
@@ -129,7 +137,13 @@ class _Schema(Generic[_Model]):
             for problem in error.errors(include_url=False):
                 texts = fields.setdefault(str(problem["loc"][0]), [])
                 texts += [text for text in messages_of(problem) if text not in texts]
-        return InvalidPayload(fields, forms, site_id=read_site_id(data.get("site_id")))
+        key = data.get("api_key")
+        return InvalidPayload(
+            fields,
+            forms,
+            site_id=read_site_id(data.get("site_id")),
+            api_key=key if isinstance(key, str) else None,
+        )
 
 
 def _unstorable_fields(data: _Body) -> list[object]:
@@ -149,7 +163,9 @@ _BATCH = _Schema(BatchBody, lambda _: {})
 def _checked_event(data: object, now_ms: int, *, escapes: bool) -> Event:
     event = _EVENT.check(data, now_ms, escapes=escapes)
     if event.event_name is None and event.type in _NAME_REQUIRED:
-        raise InvalidPayload(form_errors=[_NAME_REQUIRED[event.type]], site_id=event.site_id)
+        raise InvalidPayload(
+            form_errors=[_NAME_REQUIRED[event.type]], site_id=event.site_id, api_key=event.api_key
+        )
     return event
 
 

@@ -16,7 +16,7 @@ from rybbit.ingest.credential import Admission, Gate, check_fields, token_of
 from rybbit.ingest.directory import SiteDirectory
 from rybbit.ingest.drops import DropCounter
 from rybbit.ingest.enrich import Client, Enricher
-from rybbit.ingest.payload import Event, InvalidPayload, parse_batch, parse_event, validate_event
+from rybbit.ingest.payload import Batch, Event, InvalidPayload, parse_batch, parse_event, validate_event
 from rybbit.ingest.request import TrackRequest, TrustedProxies
 from rybbit.models import Reason
 from rybbit.store.journal import Entry, Journal
@@ -97,7 +97,9 @@ class Pipeline:
         event = parse_event(request.body, now_ms=now_ms)
         client = self._client_of(request)
         try:
-            admission = self._gate.admit(event.site_id, token_of(event, request), request, client.address)
+            admission = self._gate.admit(
+                event.site_id, token_of(event.api_key, request), request, client.address
+            )
             check_fields(event, admission)
         except Refused as refusal:
             self._count_refused(refusal)
@@ -112,7 +114,7 @@ class Pipeline:
         now_ms = clock.now_ms()
         batch = parse_batch(request.body, now_ms=now_ms)
         client = self._client_of(request)
-        admissions = self._admit_all(batch.items, request, client.address)
+        admissions = self._admit_all(batch, request, client.address)
         entries: list[Entry] = []
         rejected: list[dict[str, Any]] = []
         filtered: Counter[str] = Counter()
@@ -137,16 +139,24 @@ class Pipeline:
         )
 
     def _admit_all(
-        self, items: list[Event | InvalidPayload], request: TrackRequest, address: str
+        self, batch: Batch, request: TrackRequest, address: str
     ) -> dict[tuple[str, str | None], Admission]:
-        """Let a batch in for each site and key that it names; the first refusal refuses it whole."""
-        wanted = dict.fromkeys(
-            (item.site_id, token_of(item, request)) for item in items if isinstance(item, Event)
-        )
+        """Let a batch in for each site and key that it names; the first refusal refuses it whole.
+
+        What it names counts in events that are refused, too: else those would need no key.
+        """
+        named: list[Batch | Event | InvalidPayload] = [
+            each for each in batch.items if each.site_id is not None
+        ]
+        wanted: dict[tuple[str, str | None], None] = {}
+        for each in named or [batch]:
+            if each.site_id is not None:
+                key = batch.api_key if each.api_key is None else each.api_key
+                wanted[each.site_id, token_of(key, request)] = None
         try:
             return self._gate.admit_all(wanted, request, address)
         except Refused as refusal:
-            self._count_refused_batch(items, refusal)
+            self._count_refused_batch(batch.items, refusal)
             raise
 
     def _prepare_of_batch(
@@ -159,7 +169,7 @@ class Pipeline:
     ) -> _Item:
         if isinstance(event, InvalidPayload):
             raise event
-        admission = admissions[event.site_id, token_of(event, request)]
+        admission = admissions[event.site_id, token_of(event.api_key, request)]
         check_fields(event, admission)
         return self._prepare(event, admission, client, now_ms)
 

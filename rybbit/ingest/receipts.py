@@ -22,7 +22,7 @@ from typing import Protocol
 
 from rybbit import clock
 from rybbit.ingest.known_ids import WINDOW_MS, Known, KnownIds
-from rybbit.ingest.sessions import GAP_MS, KEPT_MS
+from rybbit.ingest.sessions import KEPT_MS
 from rybbit.ingest.span_table import Row, SpanTable
 from rybbit.locks import QuickLock, register_forkable
 from rybbit.store.event import first_id_at, read_line
@@ -39,7 +39,7 @@ class History(Protocol):
         """The greatest id given so far, 0 if none."""
 
     def spans_since(self, milliseconds: int) -> Iterable[Row]:
-        """The sessions with events since then."""
+        """The sessions with events received since then."""
 
     def event_ids_since(self, first_id: int) -> Iterable[Known]:
         """The events received since then that carry an event_id."""
@@ -124,7 +124,7 @@ class Receipts:
         """Open what is closed, make anew what is lost, finish what was interrupted."""
         if not self._spans.is_ready():
             self._spans.fill(
-                self._history.spans_since(clock.now_ms() - KEPT_MS - GAP_MS), last_id=self._history.last_id()
+                self._history.spans_since(clock.now_ms() - KEPT_MS), last_id=self._history.last_id()
             )
             # Who began the last write is not known any more, so look.
             self._spans.is_noted = True
@@ -166,7 +166,7 @@ class Receipts:
         if entry.earlier_hash is not None:
             # The salt changed at midnight; a session that crosses it stays one session of one visitor.
             earlier = (entry.site_id, entry.earlier_hash)
-            if self._spans.has_live(earlier, entry.timestamp, now_ms=now_ms):
+            if self._spans.has_live(earlier, entry.timestamp):
                 visitor = earlier
         session_id = self._spans.assign(visitor, entry.timestamp, event_id, now_ms=now_ms)
         return b'{"id":%d,"session_id":%d,"user_hash":%d,' % (event_id, session_id, visitor[1])

@@ -16,16 +16,16 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from rybbit import clock
-from rybbit.ingest.sessions import GAP_MS, KEPT_MS, Visitor, session_by_half_hour
+from rybbit.ingest.sessions import GAP_MS, KEPT_MS, Visitor
 
-Row = tuple[int, int, int, int, int]
-"""site_id, user_hash, session_id, first and last moment in milliseconds."""
+Row = tuple[int, int, int, int, int, int]
+"""site_id, user_hash, session_id, first and last moment, receipt of the last event; times in milliseconds."""
 
-_MAGIC = 0x7262_7370_616E_0001
+_MAGIC = 0x7262_7370_616E_0002
 _WORD = 8
 _HEADER = 8  # words: magic, boot id (2), slots, slots in use, last id, note, spare
 _SLOTS, _USED, _LAST_ID, _NOTE = 3, 4, 5, 6
-_STRIDE = 5
+_STRIDE = 6
 _LEAST_SLOTS = 1 << 17
 _FULLEST = 0.6
 _SWEPT_AT_ONCE = 4096
@@ -143,21 +143,20 @@ class SpanTable:
         """Say whether there is such a note."""
         self._words[_NOTE] = int(value)
 
-    def has_live(self, visitor: Visitor, timestamp: int, *, now_ms: int) -> bool:
+    def has_live(self, visitor: Visitor, timestamp: int) -> bool:
         """Whether an event of this moment would join a session that the visitor has."""
-        return timestamp >= now_ms - KEPT_MS and self._nearest(visitor, timestamp) >= 0
+        return self._nearest(visitor, timestamp) >= 0
 
     def assign(self, visitor: Visitor, timestamp: int, event_id: int, *, now_ms: int) -> int:
         """The session of an event; the span of it grows, or a new one begins. See `sessions`."""
-        if timestamp < now_ms - KEPT_MS:
-            return session_by_half_hour(visitor, timestamp)
         base = self._nearest(visitor, timestamp)
         if base < 0:
             if self._words[_USED] > self._slots * _FULLEST:
                 self.fill(self._live_rows(now_ms), last_id=self.last_id)
-            self._put((*visitor, event_id, timestamp, timestamp))
+            self._put((*visitor, event_id, timestamp, timestamp, now_ms))
             return event_id
         words = self._words
+        words[base + 5] = now_ms
         if timestamp < words[base + 3]:
             words[base + 3] = timestamp
         elif timestamp > words[base + 4]:
@@ -187,7 +186,7 @@ class SpanTable:
             place = (place + 1) & mask
 
     def _put(self, row: Row) -> None:
-        site_id, user_hash, session_id, first, last = row
+        site_id, user_hash, session_id, first, last, received = row
         words, mask = self._words, self._slots - 1
         place = (user_hash ^ site_id * _SPREAD) & mask
         while words[(base := _HEADER + _STRIDE * place) + 2] > _EMPTY:
@@ -195,26 +194,26 @@ class SpanTable:
         if words[base + 2] == _EMPTY:
             words[_USED] += 1
         words[base], words[base + 1] = site_id, user_hash
-        words[base + 3], words[base + 4] = first, last
+        words[base + 3], words[base + 4], words[base + 5] = first, last, received
         # Last, since it makes the slot count: a process may die between any two of these.
         words[base + 2] = session_id
 
     def _live_rows(self, now_ms: int) -> list[Row]:
-        oldest = now_ms - KEPT_MS - GAP_MS
+        oldest = now_ms - KEPT_MS
         words = self._words
         bases = range(_HEADER, _HEADER + _STRIDE * self._slots, _STRIDE)
         return [
-            (words[base], words[base + 1], words[base + 2], words[base + 3], words[base + 4])
+            (words[base], words[base + 1], words[base + 2], words[base + 3], words[base + 4], words[base + 5])
             for base in bases
-            if words[base + 2] > 0 and words[base + 4] >= oldest
+            if words[base + 2] > 0 and words[base + 5] >= oldest
         ]
 
     def sweep(self, start: int, *, now_ms: int) -> int:
-        """Wipe the spans of some slots that no event can join; answers where to go on, 0 at the end."""
-        oldest = now_ms - KEPT_MS - GAP_MS
+        """Wipe the spans of some slots whose time is over; answers where to go on, 0 at the end."""
+        oldest = now_ms - KEPT_MS
         end = min(start + _SWEPT_AT_ONCE, self._slots)
         for base in range(_HEADER + _STRIDE * start, _HEADER + _STRIDE * end, _STRIDE):
-            if self._words[base + 2] > 0 and self._words[base + 4] < oldest:
+            if self._words[base + 2] > 0 and self._words[base + 5] < oldest:
                 self._wipe(base)
         return end if end < self._slots else 0
 
@@ -233,7 +232,8 @@ class SpanTable:
 
     def _wipe(self, base: int) -> None:
         self._words[base + 2] = _GONE
-        self._words[base] = self._words[base + 1] = self._words[base + 3] = self._words[base + 4] = 0
+        for word in (0, 1, 3, 4, 5):
+            self._words[base + word] = 0
 
 
 def _boot_words() -> tuple[int, int]:

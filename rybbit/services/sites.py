@@ -91,7 +91,7 @@ def site_for(identifier: str | int) -> Site:
     """
     text = str(identifier)
     if len(text) == _PUBLIC_ID_LENGTH:
-        site = db.session.scalar(select(Site).where(Site.id == text)) if text.isalnum() else None
+        site = db.session.scalar(select(Site).where(Site.id == text.lower())) if text.isalnum() else None
     else:
         number = _to_number(text)
         site = db.session.get(Site, number) if number is not None else None

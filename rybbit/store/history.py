@@ -1,12 +1,13 @@
 """What the stored events say of ids, sessions and visitors, for making lost state anew."""
 
-from rybbit.store.base import EventStore, Scope
+from rybbit.store.base import EventStore
+from rybbit.store.event import first_id_at, received_ms
 
 _SPANS = """
-select site_id, user_hash, session_id, epoch_ms(min(timestamp)), epoch_ms(max(timestamp))
+select site_id, user_hash, session_id, epoch_ms(min(timestamp)), epoch_ms(max(timestamp)), max(id)
 from events
-where timestamp >= make_timestamp_ms($since) and session_id > 0
 group by site_id, user_hash, session_id
+having max(id) >= $first_id
 """
 
 _EVENT_IDS = """
@@ -24,10 +25,13 @@ class StoredHistory:
         """The greatest id given so far, 0 if none."""
         return int(self._store.query("select coalesce(max(id), 0) from events")[0][0])
 
-    def spans_since(self, milliseconds: int) -> list[tuple[int, int, int, int, int]]:
-        """Rows of site_id, user_hash, session_id, first, last of sessions with events since then."""
-        rows = self._store.query(_SPANS, {"since": milliseconds}, scope=Scope(start_ms=milliseconds))
-        return [(int(row[0]), int(row[1]), int(row[2]), int(row[3]), int(row[4])) for row in rows]
+    def spans_since(self, milliseconds: int) -> list[tuple[int, int, int, int, int, int]]:
+        """Sessions with events received since then, in rows of six numbers.
+
+        site_id, user_hash, session_id, the first and last moment, and the receipt of the last event.
+        """
+        rows = self._store.query(_SPANS, {"first_id": first_id_at(milliseconds)})
+        return [(*map(int, row[:5]), received_ms(int(row[5]))) for row in rows]  # type: ignore[misc]
 
     def event_ids_since(self, first_id: int) -> list[tuple[int, str, int]]:
         """Rows of site_id, event_id, id of the events received since then that carry an event_id."""

@@ -30,7 +30,7 @@ class NoHistory:
     def last_id(self) -> int:
         return 0
 
-    def spans_since(self, milliseconds: int) -> list[tuple[int, int, int, int, int]]:
+    def spans_since(self, milliseconds: int) -> list[tuple[int, int, int, int, int, int]]:
         return []
 
     def event_ids_since(self, first_id: int) -> list[tuple[int, str, int]]:
@@ -60,11 +60,9 @@ class Reference:
                 found.append((away, order, visit))
         return sorted(found, key=lambda each: each[:2])
 
-    def session_of(self, event: Entry, name: object, now: int) -> tuple[int, object]:
+    def session_of(self, event: Entry, name: object) -> tuple[int, object]:
         """The visitor that an event counts for, and the name of its session."""
         visitor, moment = (event.site_id, event.user_hash), event.timestamp
-        if moment < now - 48 * HOUR:
-            return visitor[1], ("half hour", visitor, moment // GAP)
         earlier = (event.site_id, event.earlier_hash or 0)
         if event.earlier_hash is not None and self._near(earlier, moment):
             visitor = earlier
@@ -137,7 +135,7 @@ class TestAgainstTheReference:
                 for event, row in zip(events, _receive(workers[worker], events), strict=True):
                     assert row["id"] > last_id
                     last_id = row["id"]
-                    visitor, name = reference.session_of(event, ("began with", last_id), clocks.now_ms)
+                    visitor, name = reference.session_of(event, ("began with", last_id))
                     assert row["user_hash"] == visitor
                     assert named.setdefault(name, row["session_id"]) == row["session_id"]
                     if name == ("began with", last_id):
@@ -213,29 +211,28 @@ class TestRule:
         assert len(set(ids)) == 3
 
 
-class TestOldEvents:
-    """Events of more than 48 hours ago, by visitor and half hour."""
+class TestKeeping:
+    """How long a session can be joined: for 48 hours after it last was, whatever time its events name."""
 
-    def test_the_half_hour_decides(self, parts: Parts, clocks: Clocks) -> None:
-        start = (clocks.now_ms - 100 * HOUR) // GAP * GAP
-        moments = [start, start + GAP - 1, start + GAP, start + 1]
-        events = [entry(timestamp=moment) for moment in moments]
-        ids = [row["session_id"] for row in _receive(parts.receipts, events)]
-        assert ids[0] == ids[1] == ids[3] != ids[2]
-        assert all(each < 0 for each in ids)
-        other = _receive(parts.receipts, [entry(visitor=8, timestamp=start), entry(2, timestamp=start)])
-        assert len({ids[0], *(row["session_id"] for row in other)}) == 3
+    def test_a_history_that_is_sent_in_later(self, parts: Parts, clocks: Clocks) -> None:
+        long_ago = clocks.now_ms - 1000 * 24 * HOUR
+        moments = [long_ago + round(minutes * MINUTE) for minutes in (0, 29, 58, 89, 60)]
+        ids = [row["session_id"] for row in _receive(parts.receipts, [entry(timestamp=at) for at in moments])]
+        assert ids[0] == ids[1] == ids[2] == ids[4] != ids[3]
+        clocks.move(47 * 3600)
+        parts.receipts.forget_old()
+        (later,) = _receive(parts.receipts, [entry(timestamp=long_ago + 5 * MINUTE)])
+        assert later["session_id"] == ids[0]
 
-    def test_the_border(self, parts: Parts, clocks: Clocks) -> None:
-        border = clocks.now_ms - 48 * HOUR
-        events = [entry(timestamp=border), entry(timestamp=border - 1)]
-        ids = [row["session_id"] for row in _receive(parts.receipts, events)]
-        assert ids[0] > 0 > ids[1]
-
-    def test_a_session_at_the_border_is_not_forgotten_too_early(self, parts: Parts, clocks: Clocks) -> None:
+    def test_it_is_kept_anew_with_each_event(self, parts: Parts, clocks: Clocks) -> None:
         began = clocks.now_ms
         (first,) = _receive(parts.receipts, [entry(timestamp=began)])
-        clocks.move(48 * 3600 + 29 * 60)
+        for _ in range(3):
+            clocks.move(48 * 3600)
+            parts.receipts.forget_old()
+            (joined,) = _receive(parts.receipts, [entry(timestamp=began + 29 * MINUTE)])
+            assert joined["session_id"] == first["session_id"]
+        clocks.move(48 * 3600 + 1)
         parts.receipts.forget_old()
-        (second,) = _receive(parts.receipts, [entry(timestamp=began + 29 * MINUTE)])
-        assert second["session_id"] == first["session_id"]
+        (apart,) = _receive(parts.receipts, [entry(timestamp=began + 29 * MINUTE)])
+        assert apart["session_id"] == apart["id"]

@@ -1,5 +1,6 @@
 """What stored events say of lost state."""
 
+from rybbit.store.event import first_id_at
 from rybbit.store.history import StoredHistory
 from tests.store.parts import NOON_MS, Parts, line
 
@@ -25,32 +26,31 @@ def test_the_last_id_is_found_wherever_it_is(parts: Parts) -> None:
 
 
 def test_spans_are_those_of_sessions(parts: Parts) -> None:
+    first_id = first_id_at(NOON_MS)
     parts.move_line(
-        line(1, 1, user_hash=-7, session_id=1, timestamp=NOON_MS + 5 * MINUTE_MS),
-        line(2, 1, user_hash=-7, session_id=1, timestamp=NOON_MS),
-        line(3, 1, user_hash=8, session_id=3),
-        line(4, 2, user_hash=-7, session_id=4),
+        line(first_id, 1, user_hash=-7, session_id=1, timestamp=NOON_MS + 5 * MINUTE_MS),
+        line(first_id + 1, 1, user_hash=-7, session_id=1, timestamp=NOON_MS),
+        line(first_id + 2, 1, user_hash=8, session_id=3),
+        line(first_id + 3, 2, user_hash=-7, session_id=4),
     )
-    parts.store_line(line(5, 1, user_hash=-7, session_id=1, timestamp=NOON_MS + 20 * MINUTE_MS + 1))
+    later = first_id_at(NOON_MS + 9)
+    parts.store_line(line(later, 1, user_hash=-7, session_id=1, timestamp=NOON_MS + 20 * MINUTE_MS + 1))
     assert sorted(_history(parts).spans_since(0)) == [
-        (1, -7, 1, NOON_MS, NOON_MS + 20 * MINUTE_MS + 1),
-        (1, 8, 3, NOON_MS, NOON_MS),
-        (2, -7, 4, NOON_MS, NOON_MS),
+        (1, -7, 1, NOON_MS, NOON_MS + 20 * MINUTE_MS + 1, NOON_MS + 9),
+        (1, 8, 3, NOON_MS, NOON_MS, NOON_MS),
+        (2, -7, 4, NOON_MS, NOON_MS, NOON_MS),
     ]
 
 
-def test_spans_begin_with_the_moment_asked_for(parts: Parts) -> None:
+def test_spans_are_of_sessions_that_were_joined_since(parts: Parts) -> None:
     parts.move_line(
-        line(1, session_id=1, timestamp=NOON_MS - 1),
-        line(2, session_id=1, user_hash=1, timestamp=NOON_MS),
-        line(3, timestamp=NOON_MS - 1),
+        line(first_id_at(NOON_MS) - 2, session_id=1, timestamp=NOON_MS),
+        line(first_id_at(NOON_MS) - 1, session_id=1, user_hash=1, timestamp=NOON_MS - MINUTE_MS),
+        line(first_id_at(NOON_MS), session_id=1, user_hash=1, timestamp=NOON_MS - 99 * MINUTE_MS),
     )
-    assert _history(parts).spans_since(NOON_MS) == [(1, 1, 1, NOON_MS, NOON_MS)]
-
-
-def test_sessions_by_half_hour_have_no_span(parts: Parts) -> None:
-    parts.move_line(line(1, session_id=-5), line(2))
-    assert [row[2] for row in _history(parts).spans_since(0)] == [2]
+    assert _history(parts).spans_since(NOON_MS) == [
+        (1, 1, 1, NOON_MS - 99 * MINUTE_MS, NOON_MS - MINUTE_MS, NOON_MS)
+    ]
 
 
 def test_event_ids_are_those_received_since(parts: Parts) -> None:

@@ -209,6 +209,21 @@ class TestRefused:
         assert (answer.status_code, answer.json) == (403, INVALID_KEY)
         assert world.drops(sender.tenant) == {("invalid_payload", "body"): 1, ("invalid_key", ""): 1}
 
+    @pytest.mark.parametrize("bad", [{"foo": 1}, 7, {"api_key": 5}], ids=["typo", "no event", "key"])
+    def test_bad_events_alone_need_the_key_as_well(self, sender: Sender, bad: Any) -> None:
+        body = {"events": [bad], "site_id": sender.tenant.id, "api_key": sender.tenant.api_key}
+        assert sender.post(body, path=PATH).status_code == 200
+        wrong = sender.post(body | {"api_key": "rb_" + "0" * 32}, path=PATH)
+        assert (wrong.status_code, wrong.json) == (403, INVALID_KEY)
+        nowhere = sender.post(body | {"site_id": "99999999"}, path=PATH)
+        assert (nowhere.status_code, nowhere.json) == (403, NOT_FOUND)
+
+    def test_a_key_of_its_own_counts_for_a_bad_event(self, sender: Sender) -> None:
+        own = {"api_key": sender.tenant.api_key, "site_id": sender.tenant.id}
+        answer = sender.post({"events": [{"foo": 1, **own}, own], "site_id": sender.tenant.id}, path=PATH)
+        assert answer.status_code == 200
+        assert [row["index"] for row in json.loads(answer.data)["rejected"]] == [0]
+
 
 @pytest.mark.usefixtures("frozen")
 class TestLimit:
@@ -240,3 +255,7 @@ class TestLimit:
         body = {"events": [sender.event(typo=1), sender.event()]}
         answers = [sender.post(body, path=PATH, headers=headers).status_code for _ in range(21)]
         assert answers == [200] * 20 + [429]
+
+    def test_a_batch_of_nothing_but_bad_events_counts(self, sender: Sender) -> None:
+        body = {"events": [{"typo": 1}], "site_id": sender.tenant.id, "api_key": sender.tenant.api_key}
+        assert [sender.post(body, path=PATH).status_code for _ in range(21)] == [200] * 20 + [429]
