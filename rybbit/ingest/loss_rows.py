@@ -75,9 +75,7 @@ class LossDescriber:
             **_request(loss, secrets),
         }
         data = json.dumps(shown, ensure_ascii=False).encode("utf-8", "replace").decode()
-        return Unkept(
-            loss.site.site_id, loss.source.received_ms, loss.reason.value, visitor, earlier, data
-        )
+        return Unkept(loss.site.site_id, loss.source.received_ms, loss.reason.value, visitor, earlier, data)
 
     def _client_of(self, loss: Loss) -> tuple[Client, Derivation]:
         """Whom the event is about, as tracking saw it, and how their address came about."""
@@ -127,9 +125,7 @@ def _masked_error(text: str, secrets: list[str]) -> str:
     return HIDDEN.join(mask(part, secrets) for part in text.split(HIDDEN))[:_SHOWN]
 
 
-def _addresses(
-    loss: Loss, client: Client, derivation: Derivation, secrets: list[str]
-) -> dict[str, Any]:
+def _addresses(loss: Loss, client: Client, derivation: Derivation, secrets: list[str]) -> dict[str, Any]:
     show = _address_shower(loss)
     request = loss.source.request
     hops = [] if request is None else request.forwarded_for[: 2 * _SHOWN].split(",")
@@ -139,7 +135,9 @@ def _addresses(
             "source": derivation.source,
             "peer": "" if request is None else show(normalise_address(request.peer) or ""),
             "forwarded_for": _text(", ".join(show(hop.strip()) for hop in hops), secrets),
-            "trusted": [{"address": show(hop.address), "range": hop.range} for hop in derivation.trusted[:20]],
+            "trusted": [
+                {"address": show(hop.address), "range": hop.range} for hop in derivation.trusted[:20]
+            ],
         },
     }
 
@@ -177,9 +175,9 @@ def _request(loss: Loss, secrets: list[str]) -> dict[str, str | None]:
         return {"request": None, "request_note": None}
     body, size = _body_of(loss, loss.source.request)
     text = body.decode("utf-8", "replace")
-    masked = mask_json(
-        text, secrets, whole=size <= len(body), shorten=not _is_address_kept(loss)
-    ).encode("utf-8", "replace")
+    masked = mask_json(text, secrets, whole=size <= len(body), shorten=not _is_address_kept(loss)).encode(
+        "utf-8", "replace"
+    )
     note = None
     if size > len(body) or len(masked) > REQUEST_BYTES:
         note = f"Cut: {size} bytes were sent" if size > BODY_BYTES else f"Cut to {REQUEST_BYTES} bytes"

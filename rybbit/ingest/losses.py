@@ -83,9 +83,7 @@ class Losses:
             reason, rule = Reason.INVALID_PAYLOAD, "content_type"
             self._add(Loss(site, source, reason, rule, refusal.status, refusal.error, sent=sent))
 
-    def add_refused(
-        self, refusal: Refused, event: Event, source: Source, key_id: str | None = None
-    ) -> None:
+    def add_refused(self, refusal: Refused, event: Event, source: Source, key_id: str | None = None) -> None:
         """An event that is not let in, if it belongs to a site."""
         if refusal.site_id is None or refusal.reason is None:
             return
@@ -114,9 +112,7 @@ class Losses:
     ) -> None:
         """An event that is stored already, or that cannot be stored."""
         status = 503 if error else 200
-        self._add(
-            Loss(admission.site, source, reason, "", status, error, event, key_id=admission.key_id)
-        )
+        self._add(Loss(admission.site, source, reason, "", status, error, event, key_id=admission.key_id))
 
     def _add_refused(
         self, refusal: Refused, event: Event, source: Source, site: TrackedSite, key_id: str | None

@@ -170,7 +170,9 @@ _BATCH = _Schema(BatchBody, lambda _: {})
 def _checked_event(data: object, now_ms: int, *, escapes: bool) -> Event:
     event = _EVENT.check(data, now_ms, escapes=escapes)
     if event.event_name is None and event.type in _NAME_REQUIRED:
-        raise InvalidPayload(form_errors=[_NAME_REQUIRED[event.type]], site_id=event.site_id, sent=_sent(data))
+        raise InvalidPayload(
+            form_errors=[_NAME_REQUIRED[event.type]], site_id=event.site_id, sent=_sent(data)
+        )
     return event
 
 

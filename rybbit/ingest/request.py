@@ -68,7 +68,7 @@ class TrustedProxies:
         return address
 
     def derive(self, peer: str, forwarded_for: str) -> Derivation:
-        """The address that `client_address` answers, and how it came about; slower, for people who ask why."""
+        """The address that `client_address` answers, and how it came about; slower, for who asks why."""
         derived = Derivation(normalise_address(peer) or "", "peer", [])
         for hop in reversed(forwarded_for.split(",")) if forwarded_for else ():
             network = self._network_of(derived.address)

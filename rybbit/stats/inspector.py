@@ -5,6 +5,7 @@ from the file that the ingest keeps for an hour, where they are within a second.
 """
 
 import json
+import re
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
 
@@ -17,7 +18,9 @@ from rybbit.store.unkept import MOST, SHOWN_MS, UnkeptFile
 # An id is given a moment before its event can be read, and another worker's later one may be read first.
 _OVERLAP_MS = 5_000
 _LARGEST_ID = 2**63 - 1
-_CURSOR_LENGTH = 60
+_CURSOR = re.compile(r"[0-9a-f]{1,16}(-[0-9a-f]{1,16}){2}")
+# Of so many it is not told whether one of them is late.
+_TOO_MANY = MOST + 1
 
 _KEPT_COLUMNS = (
     *("id", "timestamp", "type", "hostname", "pathname", "event_name", "ip"),
@@ -37,10 +40,10 @@ class InspectorPage:
 
     A row has `id` (text; starts with a letter), `time` and `timestamp` (ISO 8601; of receipt, and the event's
     own), `outcome` (`kept`, `filtered`, `refused`), `status`, `reason`, `rule`, `error`, `type`, `hostname`,
-    `pathname`, `event_name`, `address`, `address_from` (`source`, `peer`, `forwarded_for`, `trusted`; None for
-    kept events, of which it is not stored), `user_agent` (of kept ones None), `browser`, `browser_version`,
-    `operating_system`, `operating_system_version`, `device_type`, `country`, `region`, `city`, `key` (an id),
-    `request` and `request_note` (of refused ones). Texts come from outside: hostile wherever they are shown.
+    `pathname`, `event_name`, `address`, `address_from` (`source`, `peer`, `forwarded_for`, `trusted`; None
+    for kept events, of which it is not stored), `user_agent` (of kept ones None), `browser`,
+    `browser_version`, `operating_system`, `operating_system_version`, `device_type`, `country`, `region`,
+    `city`, `key` (an id), `request` and `request_note` (of refused ones). Texts come from outside: hostile wherever they are shown.
     """
 
     rows: list[dict[str, Any]]
@@ -58,16 +61,10 @@ class _Cursor(NamedTuple):
     def read(cls, text: str | None) -> Self:
         if not text:
             return cls()
-        parts = text.split("-") if len(text) <= _CURSOR_LENGTH and text.isascii() else []
-        if len(parts) != len(cls._fields) or not all(part.isalnum() for part in parts):
+        if not _CURSOR.fullmatch(text):
             raise InvalidInput({"since": ["Must be the cursor of an earlier answer"]})
-        try:
-            cursor = cls(*(int(part, 16) for part in parts))
-        except ValueError as error:
-            raise InvalidInput({"since": ["Must be the cursor of an earlier answer"]}) from error
-        if max(cursor) > _LARGEST_ID:
-            raise InvalidInput({"since": ["Must be the cursor of an earlier answer"]})
-        return cursor
+        kept, seen, unkept = (min(int(part, 16), _LARGEST_ID) for part in text.split("-"))
+        return cls(kept, min(seen, _TOO_MANY), unkept)
 
     def __str__(self) -> str:
         return "-".join(f"{number:x}" for number in self)
@@ -111,7 +108,7 @@ def _kept_since(
     store: EventStore, site_id: int, cursor: _Cursor, limit: int
 ) -> tuple[list[dict[str, Any]], _Cursor]:
     """Kept events that the last look did not show, the newest first, and where this look ended."""
-    oldest = first_id_at(clock.now_ms() - SHOWN_MS)
+    oldest = first_id_at(clock.now_ms() - SHOWN_MS) - 1
     # Beyond `limit` of new ones, those of the overlap that were shown before have to be met again.
     reach = limit + cursor.seen
     parameters = {"site_id": site_id, "after": max(oldest, cursor.overlap), "limit": reach}
@@ -120,8 +117,8 @@ def _kept_since(
     new = [row for row in rows if row["id"] > cursor.kept]
     newest = max(cursor.kept, rows[0]["id"] if rows else 0)
     beginning = _beginning_of_overlap(newest)
-    seen = sum(row["id"] > beginning for row in rows)
-    has_late = len(rows) < reach and len(rows) - len(new) > cursor.seen
+    seen = min(sum(row["id"] > beginning for row in rows), _TOO_MANY)
+    has_late = cursor.seen < _TOO_MANY and len(rows) < reach and len(rows) - len(new) > cursor.seen
     return (rows if has_late else new)[:limit], _Cursor(newest, seen)
 
 

@@ -30,9 +30,7 @@ class IdGiver(Forgetter, Protocol):
 class Deletion:
     """Deletes events of one instance; any process may do it."""
 
-    def __init__(
-        self, tombstones: Tombstones, receipts: IdGiver, further: Sequence[Forgetter] = ()
-    ) -> None:
+    def __init__(self, tombstones: Tombstones, receipts: IdGiver, further: Sequence[Forgetter] = ()) -> None:
         self._tombstones = tombstones
         self._receipts = receipts
         self._further = further

@@ -5,9 +5,9 @@ never synced: a killed process leaves it whole, and after a start of the machine
 begun anew. Freed places are overwritten with zeros, and the file shrinks.
 
 Bounded in every direction: 1,000 entries a site, 64 MiB in all. Within a site, reasons share the room fairly,
-so that a flood of bots does not push out the one refused event that somebody looks for; when the file is full,
-the sites with the most entries lose theirs first. Entries go half a minute before the hour is over: within
-that half minute every worker sweeps, so that nothing is on disk after an hour while any worker runs.
+so that a flood of bots does not push out the one refused event that somebody looks for; when the file is
+full, the sites with the most entries lose theirs first. Entries go half a minute before the hour is over:
+within that half minute every worker sweeps, so that nothing is on disk after an hour while any worker runs.
 
 Nothing here is worth a failed event: what cannot be written is not recorded.
 """
@@ -226,7 +226,7 @@ class UnkeptFile:
 
     @contextmanager
     def _opened(self) -> Iterator[sqlite3.Connection]:
-        """A transaction on the file, under the lock; a file of another boot or a damaged one is begun anew."""
+        """A transaction under the lock; a file of another boot or a damaged one is begun anew."""
         with self.lock:
             try:
                 with closing(self._connect()) as database:
@@ -243,10 +243,12 @@ class UnkeptFile:
     def _connect(self) -> sqlite3.Connection:
         database = self._open()
         try:
+            _configure(database)
             if _value(database, "pragma application_id") != _mark():
                 database.close()
                 self._remove()
                 database = self._open()
+                _configure(database)
                 self._lay_out(database)
         except BaseException:
             database.close()
@@ -255,17 +257,18 @@ class UnkeptFile:
 
     def _open(self) -> sqlite3.Connection:
         # Our own lock stands in for SQLite's, which a fork would confuse.
-        database = sqlite3.connect(
-            f"{self.path.absolute().as_uri()}?vfs=unix-none", uri=True, isolation_level=None
-        )
-        for pragma in ("synchronous = off", "secure_delete = on", f"max_page_count = {_MOST_PAGES}"):
-            database.execute(f"pragma {pragma}")
-        return database
+        uri = f"{self.path.absolute().as_uri()}?vfs=unix-none"
+        return sqlite3.connect(uri, uri=True, isolation_level=None)
 
     def _lay_out(self, database: sqlite3.Connection) -> None:
         self.path.chmod(0o600)
         database.execute("pragma auto_vacuum = incremental")
         database.executescript(f"begin; {_SCHEMA} pragma application_id = {_mark()}; commit;")
+
+
+def _configure(database: sqlite3.Connection) -> None:
+    for pragma in ("synchronous = off", "secure_delete = on", f"max_page_count = {_MOST_PAGES}"):
+        database.execute(f"pragma {pragma}")
 
 
 def _mark() -> int:
