@@ -43,7 +43,8 @@ class InspectorPage:
     `pathname`, `event_name`, `address`, `address_from` (`source`, `peer`, `forwarded_for`, `trusted`; None
     for kept events, of which it is not stored), `user_agent` (of kept ones None), `browser`,
     `browser_version`, `operating_system`, `operating_system_version`, `device_type`, `country`, `region`,
-    `city`, `key` (an id), `request` and `request_note` (of refused ones). Texts come from outside: hostile wherever they are shown.
+    `city`, `key` (an id), `request` and `request_note` (of refused ones). Texts come from outside: hostile
+    wherever they are shown.
     """
 
     rows: list[dict[str, Any]]

@@ -49,6 +49,10 @@ def only_row(world: World, sender: Sender) -> dict[str, Any]:
     return row
 
 
+def written(world: World, tenant: Tenant) -> str:
+    return "".join(data for _, data in world.runtime.unkept.read(tenant.site_id))
+
+
 def bytes_on_disk(world: World) -> bytes:
     return b"".join(path.read_bytes() for path in world.runtime.config.instance_path.glob("unkept*"))
 
@@ -64,7 +68,7 @@ class TestOutcomes:
         assert (row["country"], row["browser"], row["operating_system"]) == ("GB", "Firefox", "Linux")
         # The site does not store addresses, and of a kept event nothing is written twice.
         assert (row["address"], row["address_from"], row["request"]) == ("", None, None)
-        assert bytes_on_disk(world) == b"" or BRITISH.encode() not in bytes_on_disk(world)
+        assert world.runtime.unkept.read(sender.tenant.site_id) == []
 
     def test_kept_with_its_address(self, world: World, way: str) -> None:
         tenant = world.add_tenant(trackIp=True)
@@ -152,14 +156,14 @@ class TestOutcomes:
         assert (kept["outcome"], double["outcome"], double["reason"]) == ("kept", "filtered", "duplicate")
         # It is a visitor's, whose address the site does not store.
         assert (double["address"], double["user_agent"]) == ("", "")
-        assert BRITISH.encode() not in bytes_on_disk(world)
+        assert BRITISH not in written(world, sender.tenant)
 
     def test_what_cannot_be_stored(self, world: World, sender: Sender) -> None:
         with broken_journal(world):
             assert sender.send(ip_address=BRITISH).status_code == 503
         row = only_row(world, sender)
         assert (row["outcome"], row["status"], row["reason"]) == ("refused", 503, "unavailable")
-        assert BRITISH.encode() not in bytes_on_disk(world)
+        assert BRITISH not in written(world, sender.tenant)
 
     def test_a_batch(self, world: World, sender: Sender) -> None:
         events = [{"pathname": "/good"}, {"pathname": 1}, [], {"nope": "x"}]
@@ -177,10 +181,10 @@ class TestOutcomes:
         assert [row["pathname"] for row in rows_of(world, sender.tenant)] == ["/2", "/1", "/0"]
 
     def test_a_long_body(self, world: World, sender: Sender) -> None:
-        sender.send(page_title="é" * 20_000)
+        sender.send(page_title="é" * 5_000)
         row = only_row(world, sender)
         assert len(row["request"].encode()) <= 4096
-        assert row["request_note"].startswith("Cut: 120")
+        assert row["request_note"].startswith("Cut: 300")
 
 
 class TestLooking:
@@ -222,8 +226,7 @@ class TestForgetting:
         sender.send(type="of-the-gone-site")
         headers = {"Authorization": f"Bearer {sender.tenant.account_key}"}
         answer = sender.client.delete(f"/api/sites/{sender.tenant.site_id}", headers=headers)
-        if answer.status_code == 404:  # the app below the front
-            pytest.fail("The site is not there")
+        assert answer.status_code == 200
         world.runtime.inspector.flush()
         assert b"of-the-gone-site" not in bytes_on_disk(world)
 
@@ -285,8 +288,7 @@ class TestKeys:
             request = json.loads(row["request"])
             assert secret not in json.dumps([row, request], ensure_ascii=False)
             assert all(secret not in str(value) for value in (*row.values(), *request.values()))
-        stored = [data for _, data in world.runtime.unkept.read(tenant.site_id)]
-        assert all(secret not in data for data in stored)
+        assert secret not in written(world, tenant)
 
 
 @examples(deadline=None, max_examples=150, suppress_health_check=list(HealthCheck))
