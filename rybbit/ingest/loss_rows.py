@@ -187,7 +187,7 @@ def _request(loss: Loss, secrets: list[str]) -> dict[str, str | None]:
 def _body_of(loss: Loss, request: TrackRequest) -> tuple[bytes, int]:
     """What was sent of this event, perhaps cut, and how long it was."""
     if request.body:
-        return request.body, loss.size
+        return request.body, loss.size or len(request.body)
     if loss.event is None:
         # The length of the event alone is not known where it was cut.
         return loss.item, loss.size if len(loss.item) == BODY_BYTES else len(loss.item)

@@ -35,7 +35,7 @@ class Loss(NamedTuple):
     """An event that was not kept, with what is needed to tell about it.
 
     There is an `event` where the payload was good, else `sent` and, of a batch, `item`. The body of the
-    request is cut to `BODY_BYTES`; `size` is how long it was.
+    request is cut to `BODY_BYTES`; then `size` is how long it was.
     """
 
     site: TrackedSite
@@ -128,12 +128,8 @@ class Losses:
     def _add(self, loss: Loss) -> None:
         self._drops.add(loss.site.site_id, loss.reason, loss.rule)
         request = loss.source.request
-        if request is not None:
-            # Of a batch each event is shown for itself.
-            is_single = not loss.source.is_batch or (loss.event is None and not loss.item)
-            body = request.body[:BODY_BYTES] if is_single else b""
-            source = loss.source._replace(request=request._replace(body=body))
-            loss = loss._replace(source=source, size=len(request.body))
+        if request is not None and (loss.source.is_batch or len(request.body) > BODY_BYTES):
+            loss = _cut(loss, request)
         self._watcher.add(loss)
 
     def _find(self, site_id: str | None) -> TrackedSite | None:
@@ -144,6 +140,14 @@ class Losses:
         except Unavailable:
             logger.warning("A refused event is in no site's count: the control database does not answer")
             return None
+
+
+def _cut(loss: Loss, request: TrackRequest) -> Loss:
+    """The loss without what is not shown of its request: of a batch each event is shown for itself."""
+    is_single = not loss.source.is_batch or (loss.event is None and not loss.item)
+    body = request.body[:BODY_BYTES] if is_single else b""
+    source = loss.source._replace(request=request._replace(body=body))
+    return loss._replace(source=source, size=len(request.body))
 
 
 def _first_field(error: InvalidPayload) -> str:
