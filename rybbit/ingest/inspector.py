@@ -2,12 +2,15 @@
 
 Taking one in is a few references; everything that costs time (masking, device, place, the disk) is done
 within a second by a background job, for those only that can still be shown. So a flood costs its senders'
-requests next to nothing: of each site and reason the newest are kept, and a process holds a bounded number.
+requests next to nothing: of each site and reason the newest are kept, a process holds a bounded number, and
+spends a bounded time on them.
 """
 
 import logging
 import threading
 from collections import deque
+from collections.abc import Iterator
+from itertools import zip_longest
 
 from rybbit import clock
 from rybbit.errors import Unavailable
@@ -20,6 +23,9 @@ logger = logging.getLogger(__name__)
 
 _MOST_OF_A_REASON = 100
 _MOST = 1_000
+# Of every half second, so much goes into telling; hostile bodies take a millisecond each.
+_BUDGET_SECONDS = 0.1
+_ALWAYS = 50
 _WARN_SECONDS = 60.0
 
 
@@ -65,14 +71,29 @@ class Inspector:
         with self._writing:
             with self._lock:
                 waiting, self._waiting, self._size = self._waiting, {}, 0
-            losses = [loss for kind in waiting.values() for loss in kind]
-            if not losses:
+            if not waiting:
                 return
-            losses.sort(key=lambda loss: loss.source.received_ms)
+            rows = list(self._describe_fairly(list(waiting.values())))
+            # Turned round first, so that those of one millisecond stay in their order.
+            rows.reverse()
+            rows.sort(key=lambda row: row.received_ms)
             try:
-                self._file.write([row for loss in losses if (row := self._described(loss)) is not None])
+                self._file.write(rows)
             except Unavailable as error:
-                self._warn(error, len(losses))
+                self._warn(error, len(rows))
+
+    def _describe_fairly(self, kinds: list[deque[Loss]]) -> Iterator[Unkept]:
+        """The rows of losses, the newest of each kind first, until their time is over."""
+        turns = zip_longest(*(reversed(kind) for kind in kinds))
+        losses = [loss for turn in turns for loss in turn if loss is not None]
+        end = clock.monotonic() + _BUDGET_SECONDS
+        for number, loss in enumerate(losses):
+            if number >= _ALWAYS and clock.monotonic() > end:
+                self._warn(Unavailable("Too many at once"), len(losses) - number)
+                return
+            row = self._described(loss)
+            if row is not None:
+                yield row
 
     def _described(self, loss: Loss) -> Unkept | None:
         try:

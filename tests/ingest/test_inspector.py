@@ -13,6 +13,7 @@ from rybbit.ingest.inspector import Inspector
 from rybbit.ingest.losses import Loss, Source
 from rybbit.models import Reason
 from rybbit.store.unkept import Unkept, UnkeptFile
+from tests.store.conftest import Clocks
 
 
 class Describer:
@@ -86,6 +87,24 @@ def test_many_sites_share(inspector: Inspector, book: Book) -> None:
     assert {entry.site_id for entry in book.entries if entry.data == "99"} == set(counts)
 
 
+def test_no_more_time_than_its_share(
+    inspector: Inspector, book: Book, clocks: Clocks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    describe = Describer.describe
+
+    def slowly(self: Describer, loss: Loss) -> Unkept:
+        clocks.move(0.004)
+        return describe(self, loss)
+
+    monkeypatch.setattr(Describer, "describe", slowly)
+    inspector.add(loss("mine", reason=Reason.ORIGIN))
+    for number in range(100):
+        inspector.add(loss(str(number), at=number))
+    inspector.flush()
+    told = [entry.data for entry in book.entries]
+    assert told == ["mine", *map(str, range(51, 100))]
+
+
 def test_more_sites_than_room(inspector: Inspector, book: Book) -> None:
     for site in range(1, 1_501):
         inspector.add(loss(site=site))
@@ -101,7 +120,7 @@ def test_what_cannot_be_told_costs_the_others_nothing(
         inspector.add(loss(rule))
     inspector.flush()
     assert [entry.data for entry in book.entries] == ["a", "b"]
-    assert [record.levelno for record in caplog.records] == [logging.ERROR, logging.WARNING]
+    assert {record.levelno for record in caplog.records} == {logging.ERROR, logging.WARNING}
 
 
 def test_a_full_disk_is_logged_once_and_forgotten(
