@@ -78,6 +78,7 @@ delete from entry where id in (
 _TRIM_OLDEST = """
 delete from entry where id in (select id from entry order by id limit (select count(*) / 2 + 1 from entry))
 """
+_HOLDS_ANY = "select exists (select 1 from entry) or exists (select 1 from erased)"
 _ERASE = """
 delete from entry where id >= ? and exists (
   select 1 from erased where erased.site_id = entry.site_id and entry.received_ms <= erased.until_ms
@@ -199,16 +200,11 @@ class UnkeptFile:
                     (oldest, now_ms + _FUTURE_MS),
                 )
                 database.execute("delete from erased where created_ms < ?", (oldest,))
-                left = _value(
-                    database, "select exists (select 1 from entry) or exists (select 1 from erased)"
-                )
-            if not left:
-                self._remove_if_empty()
-
-    def _remove_if_empty(self) -> None:
-        with self.lock, closing(self._connect()) as database:
-            if not _value(database, "select exists (select 1 from entry) or exists (select 1 from erased)"):
-                self._remove()
+            with self.lock, closing(self._connect()) as database:
+                if _value(database, _HOLDS_ANY):
+                    database.execute("pragma incremental_vacuum").fetchall()
+                else:
+                    self._remove()
 
     @contextmanager
     def _or_nothing(self, verb: str) -> Iterator[None]:
@@ -217,8 +213,12 @@ class UnkeptFile:
             yield
         except (sqlite3.Error, OSError) as error:
             logger.warning("Refused events cannot be %s one by one, so all are: %s", verb, error)
-            with self.lock:
-                self._remove()
+            try:
+                with self.lock:
+                    self._remove()
+            except OSError:
+                # It must not keep a site from being deleted, nor a server from its start.
+                logger.exception("The file of refused events cannot be removed")
 
     def _remove(self) -> None:
         for suffix in ("", "-journal"):
@@ -233,7 +233,6 @@ class UnkeptFile:
                     database.execute("begin")
                     yield database
                     database.execute("commit")
-                    database.execute("pragma incremental_vacuum")
             except sqlite3.DatabaseError as error:
                 if getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGED:
                     logger.warning("The file of refused events is damaged; it is begun anew")

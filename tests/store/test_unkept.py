@@ -198,6 +198,16 @@ class TestForgetting:
         assert not file.path.exists()
 
 
+def test_the_file_shrinks(file: UnkeptFile, clocks: Clocks) -> None:
+    file.write([made("x" * 3000)] * 200)
+    clocks.move(SHOWN_MS / 1000 + 1)
+    file.write([made("a")])
+    before = file.path.stat().st_size
+    file.sweep()
+    assert file.path.stat().st_size < before / 10
+    assert texts(file) == ["a"]
+
+
 class TestTrouble:
     """A file that cannot be used costs what it held, and nothing else."""
 

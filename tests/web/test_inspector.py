@@ -1,6 +1,8 @@
 """The inspector over HTTP: every way an event can end is seen, with its reason, and no key is."""
 
 import json
+import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +12,7 @@ from hypothesis import strategies as st
 
 from rybbit.ingest.visitor import hash_named
 from rybbit.services import sites
+from tests.web.host_app import Host
 from tests.web.test_track_fuzz import requests
 from tests.web.world import (
     BRITISH,
@@ -22,6 +25,7 @@ from tests.web.world import (
     World,
     broken_journal,
     call,
+    running,
 )
 
 PROXY = "10.1.2.3"
@@ -209,11 +213,60 @@ class TestLooking:
         sender.browse(headers={"Origin": "https://foreign.example"})
         assert rows_of(world, other) == []
 
-    def test_another_worker(self, world: World, sender: Sender) -> None:
-        """What another runtime on the folder was sent, which flushes by itself."""
-        sender.send(type="x")
+    def test_another_worker(self, tmp_path_factory: pytest.TempPathFactory, migrated_file: Path) -> None:
+        """Each of two servers on one folder shows what the other one was sent, within a second."""
+        folder = tmp_path_factory.mktemp("two") / "instance"
+        with running(folder, migrated_file) as left, running(folder, migrated_file) as right:
+            tenant = left.add_tenant()
+            Sender(left.client(), tenant).send(pathname="/kept")
+            Sender(left.client(), tenant).send(type="x", pathname="/left")
+            Sender(right.client(), tenant).send(type="x", pathname="/right")
+            end = time.monotonic() + 30
+            while len(rows_of(right, tenant)) < 3 and time.monotonic() < end:
+                time.sleep(0.05)
+            assert {row["pathname"] for row in rows_of(right, tenant)} == {"/kept", "/left", "/right"}
+            assert rows_of(right, tenant) == rows_of(left, tenant)
+
+    def test_a_server_that_stops_writes_what_waits(
+        self, tmp_path_factory: pytest.TempPathFactory, migrated_file: Path
+    ) -> None:
+        folder = tmp_path_factory.mktemp("stop") / "instance"
+        with running(folder, migrated_file) as world:
+            tenant = world.add_tenant()
+            Sender(world.client(), tenant).send(type="x")
+        assert b"invalid_payload" in (folder / "unkept.db").read_bytes()
+        with running(folder, migrated_file) as world:
+            assert [row["type"] for row in rows_of(world, tenant)] == ["x"]
+
+    def test_from_the_host_app(self, host: Host) -> None:
+        host.world.change(host.tenant, excludedIPs=["127.0.0.0/8"])
+        with host.app.test_request_context("/page", environ_base={"REMOTE_ADDR": "127.0.0.1"}):
+            assert not host.rybbit.track("bought")
+        (row,) = rows_of(host.world, host.tenant)
+        assert (row["reason"], row["rule"], row["event_name"]) == ("ip", "127.0.0.0/8", "bought")
+        assert (row["pathname"], row["address_from"]["source"]) == ("/page", "host")
+
+
+@pytest.mark.parametrize("obstacle", ["folder", "rubbish"])
+def test_tracking_goes_on_without_it(
+    tmp_path_factory: pytest.TempPathFactory, migrated_file: Path, obstacle: str
+) -> None:
+    """A disk that does not take it costs the inspector its rows, and no event, no answer, no count."""
+    folder = tmp_path_factory.mktemp("full") / "instance"
+    with running(folder, migrated_file) as world:
+        sender = Sender(world.client(), world.add_tenant())
+        path = world.runtime.unkept.path
+        path.mkdir() if obstacle == "folder" else path.write_bytes(b"rubbish" * 999)
+        assert sender.send(type="x").status_code == 400
+        assert sender.send().json == {"success": True}
         world.runtime.inspector.flush()
-        assert len(world.runtime.unkept.read(sender.tenant.site_id)) == 1
+        assert [row["outcome"] for row in rows_of(world, sender.tenant)] == ["kept"]
+        assert world.drops(sender.tenant) == {("invalid_payload", "type"): 1}
+    with running(folder, migrated_file) as world:
+        sender = Sender(world.client(), world.add_tenant())
+        assert sender.send().json == {"success": True}
+        headers = {"Authorization": f"Bearer {sender.tenant.account_key}"}
+        assert world.client().delete(f"/api/sites/{sender.tenant.id}", headers=headers).status_code == 200
 
 
 class TestForgetting:
