@@ -202,7 +202,8 @@ class UnkeptFile:
                 database.execute("delete from erased where created_ms < ?", (oldest,))
             with self.lock, closing(self._connect()) as database:
                 if _value(database, _HOLDS_ANY):
-                    database.execute("pragma incremental_vacuum").fetchall()
+                    # As a script, since it is over only after a step for each page.
+                    database.executescript("pragma incremental_vacuum")
                 else:
                     self._remove()
 
