@@ -134,7 +134,7 @@ def _addresses(loss: Loss, client: Client, derivation: Derivation, secrets: list
         "address_from": {
             "source": derivation.source,
             "peer": "" if request is None else show(normalise_address(request.peer) or ""),
-            "forwarded_for": _text(", ".join(show(hop.strip()) for hop in hops), secrets),
+            "forwarded_for": _text(", ".join(filter(None, (show(hop.strip()) for hop in hops))), secrets),
             "trusted": [
                 {"address": show(hop.address), "range": hop.range} for hop in derivation.trusted[:20]
             ],

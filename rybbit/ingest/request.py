@@ -36,7 +36,10 @@ class Hop(NamedTuple):
 
 
 class Derivation(NamedTuple):
-    """How an address was arrived at: `source` is `peer` or `x-forwarded-for`, `trusted` the hops passed."""
+    """How an address was arrived at: `source` is `peer` or `x-forwarded-for`.
+
+    `trusted` are the hops whose word counted, from the peer on; the last may have named no address.
+    """
 
     address: str
     source: str
@@ -73,10 +76,12 @@ class TrustedProxies:
         for hop in reversed(forwarded_for.split(",")) if forwarded_for else ():
             network = self._network_of(derived.address)
             named = normalise_address(_without_port(hop.strip()))
-            if network is None or named is None:
+            if network is None:
                 break
-            trusted = [*derived.trusted, Hop(derived.address, str(network))]
-            derived = Derivation(named, "x-forwarded-for", trusted)
+            derived.trusted.append(Hop(derived.address, str(network)))
+            if named is None:
+                break
+            derived = Derivation(named, "x-forwarded-for", derived.trusted)
         return derived
 
     def _network_of(self, address: str) -> Network | None:

@@ -6,6 +6,7 @@ from the file that the ingest keeps for an hour, where they are within a second.
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
 
@@ -22,6 +23,10 @@ _CURSOR = re.compile(r"[0-9a-f]{1,16}(-[0-9a-f]{1,16}){2}")
 # Of so many it is not told whether one of them is late.
 _TOO_MANY = MOST + 1
 
+_SIMPLE_SOURCES = {
+    "ip_address": "The event names it in ip_address, under a key.",
+    "host": "The app that this server is mounted in names it.",
+}
 _KEPT_COLUMNS = (
     *("id", "timestamp", "type", "hostname", "pathname", "event_name", "ip"),
     *("browser", "browser_version", "operating_system", "operating_system_version", "device_type"),
@@ -41,7 +46,7 @@ class InspectorPage:
     A row has `id` (text; starts with a letter), `time` and `timestamp` (ISO 8601; of receipt, and the event's
     own), `outcome` (`kept`, `filtered`, `refused`), `status`, `reason`, `rule`, `error`, `type`, `hostname`,
     `pathname`, `event_name`, `address`, `address_from` (`source`, `peer`, `forwarded_for`, `trusted`; None
-    for kept events, of which it is not stored), `user_agent` (of kept ones None), `browser`,
+    for kept events, of which it is not stored), `address_why` (a sentence), `user_agent` (of kept ones None), `browser`,
     `browser_version`, `operating_system`, `operating_system_version`, `device_type`, `country`, `region`,
     `city`, `key` (an id), `request` and `request_note` (of refused ones). Texts come from outside: hostile
     wherever they are shown.
@@ -123,6 +128,24 @@ def _kept_since(
     return (rows if has_late else new)[:limit], _Cursor(newest, seen)
 
 
+def explain_address(row: Mapping[str, Any]) -> str:
+    """Why a row's address is the one that counts, as a sentence; "" where it is not known (a kept event)."""
+    origin = row.get("address_from")
+    if origin is None:
+        return ""
+    if origin["source"] in _SIMPLE_SOURCES:
+        return _SIMPLE_SOURCES[origin["source"]]
+    trusted = ", ".join(f"{hop['address'] or 'the proxy'} ({hop['range']})" for hop in origin["trusted"])
+    if origin["source"] == "x-forwarded-for":
+        return f"X-Forwarded-For names it, and is believed because of the trusted proxies: {trusted}."
+    came = f"The connection came from {origin['peer'] or 'an address that is not kept'}"
+    if not origin["forwarded_for"]:
+        return f"{came}."
+    if trusted:
+        return f"{came}, a trusted proxy, but its X-Forwarded-For names no address."
+    return f"{came}, which is not among the trusted proxies; so its X-Forwarded-For does not count."
+
+
 def _beginning_of_overlap(event_id: int) -> int:
     return max(0, first_id_at(received_ms(event_id) - _OVERLAP_MS)) if event_id else 0
 
@@ -156,4 +179,5 @@ def _shown(row: dict[str, Any]) -> dict[str, Any]:
     for name in ("time", "timestamp"):
         if row[name] is not None:
             row[name] = clock.to_iso(clock.from_ms(row[name]))
+    row["address_why"] = explain_address(row)
     return row

@@ -128,6 +128,10 @@ class TestDerivation:
         derived = proxies.derive(PROXY, f"198.51.100.1, {CLIENT}, 192.0.2.1")
         assert derived == (CLIENT, "x-forwarded-for", [(PROXY, "10.0.0.0/8"), ("192.0.2.1", "192.0.2.1/32")])
 
+    def test_a_hop_that_names_no_address(self) -> None:
+        derived = TrustedProxies(["10.0.0.0/8"]).derive(PROXY, "unknown")
+        assert derived == (PROXY, "peer", [(PROXY, "10.0.0.0/8")])
+
     @given(
         peer=st.sampled_from([PROXY, CLIENT, "", "::ffff:10.0.0.1", "x"]),
         hops=st.lists(st.sampled_from([PROXY, CLIENT, "10.9.9.9:80", "[::1]:80", "", " ", "unknown"])),

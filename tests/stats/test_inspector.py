@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rybbit.errors import InvalidInput
-from rybbit.stats.inspector import InspectorPage, inspector_page
+from rybbit.stats.inspector import InspectorPage, explain_address, inspector_page
 from rybbit.store.event import SEQUENCE_BITS, first_id_at
 from rybbit.store.unkept import SHOWN_MS, Unkept, UnkeptFile
 from tests.store.conftest import Clocks
@@ -95,6 +95,40 @@ class TestOneLook:
     def test_any_cursor(self, parts: Parts, file: UnkeptFile) -> None:
         largest = "-".join(["f" * 16] * 3)
         assert inspector_page(parts.store, file, 1, since=largest).rows == []
+
+
+PEER, HOP = {"peer": "10.1.1.1", "forwarded_for": ""}, {"address": "10.1.1.1", "range": "10.0.0.0/8"}
+CAME = "The connection came from 10.1.1.1"
+
+
+@pytest.mark.parametrize(
+    ("origin", "sentence"),
+    [
+        (None, ""),
+        ({"source": "host"}, "The app that this server is mounted in names it."),
+        ({"source": "ip_address"}, "The event names it in ip_address, under a key."),
+        ({"source": "peer", **PEER, "trusted": []}, f"{CAME}."),
+        (
+            {"source": "peer", **PEER, "peer": "", "trusted": []},
+            "The connection came from an address that is not kept.",
+        ),
+        (
+            {"source": "peer", **PEER, "forwarded_for": "x", "trusted": []},
+            f"{CAME}, which is not among the trusted proxies; so its X-Forwarded-For does not count.",
+        ),
+        (
+            {"source": "peer", **PEER, "forwarded_for": "x", "trusted": [HOP]},
+            f"{CAME}, a trusted proxy, but its X-Forwarded-For names no address.",
+        ),
+        (
+            {"source": "x-forwarded-for", **PEER, "trusted": [HOP]},
+            "X-Forwarded-For names it, and is believed because of the trusted proxies:"
+            " 10.1.1.1 (10.0.0.0/8).",
+        ),
+    ],
+)
+def test_why_an_address(origin: dict[str, object] | None, sentence: str) -> None:
+    assert explain_address({"address_from": origin}) == sentence
 
 
 class TestLookingAgain:

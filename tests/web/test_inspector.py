@@ -387,4 +387,5 @@ def test_the_peer_is_what_is_shown(world: World, sender: Sender) -> None:
         "forwarded_for": "203.0.113.0/24",
         "trusted": [],
     }
+    assert "which is not among the trusted proxies" in row["address_why"]
     assert PEER not in json.dumps(row)
