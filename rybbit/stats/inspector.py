@@ -46,10 +46,10 @@ class InspectorPage:
     A row has `id` (text; starts with a letter), `time` and `timestamp` (ISO 8601; of receipt, and the event's
     own), `outcome` (`kept`, `filtered`, `refused`), `status`, `reason`, `rule`, `error`, `type`, `hostname`,
     `pathname`, `event_name`, `address`, `address_from` (`source`, `peer`, `forwarded_for`, `trusted`; None
-    for kept events, of which it is not stored), `address_why` (a sentence), `user_agent` (of kept ones None), `browser`,
-    `browser_version`, `operating_system`, `operating_system_version`, `device_type`, `country`, `region`,
-    `city`, `key` (an id), `request` and `request_note` (of refused ones). Texts come from outside: hostile
-    wherever they are shown.
+    for kept events, of which it is not stored), `address_why` (a sentence), `user_agent` (of kept ones None),
+    `browser`, `browser_version`, `operating_system`, `operating_system_version`, `device_type`, `country`,
+    `region`, `city`, `key` (an id), `request` and `request_note` (of refused ones). Texts come from outside:
+    hostile wherever they are shown.
     """
 
     rows: list[dict[str, Any]]
