@@ -21,6 +21,9 @@ from rybbit.ingest.directory import SiteDirectory
 from rybbit.ingest.drops import DropCounter, DropKey
 from rybbit.ingest.enrich import Enricher
 from rybbit.ingest.geo import GeoDatabase
+from rybbit.ingest.inspector import Inspector
+from rybbit.ingest.loss_rows import LossDescriber
+from rybbit.ingest.losses import Losses
 from rybbit.ingest.pipeline import Pipeline
 from rybbit.ingest.receipts import Receipts
 from rybbit.ingest.request import TrustedProxies
@@ -35,6 +38,7 @@ from rybbit.store.journal_files import JournalFolder
 from rybbit.store.lake import LakeOptions, LakeStore
 from rybbit.store.mover import Mover
 from rybbit.store.tombstones import Tombstones
+from rybbit.store.unkept import UnkeptFile
 
 logger = logging.getLogger(__name__)
 
@@ -59,7 +63,8 @@ class Runtime:
         self.receipts = Receipts(
             config.instance_path / "receipts.db", self.journal_folder.path, StoredHistory(self.store)
         )
-        self.deletion = Deletion(self.tombstones, self.receipts)
+        self.unkept = UnkeptFile(config.instance_path / "unkept.db")
+        self.deletion = Deletion(self.tombstones, self.receipts, [self.unkept])
         self.journal = Journal(
             self.journal_folder,
             self.receipts,
@@ -81,6 +86,9 @@ class Runtime:
         self.geo = GeoDatabase(*config.geo_databases)
         self.drops = DropCounter(writers.drops)
         self.proxies = TrustedProxies(config.trusted_proxies)
+        visitors = Visitors(self.salts)
+        enricher = Enricher(self.geo, visitors)
+        self.inspector = Inspector(self.unkept, LossDescriber(enricher, visitors, self.proxies))
         self.pipeline = Pipeline(
             self.directory,
             Gate(
@@ -90,9 +98,9 @@ class Runtime:
                     parse_rate(config.browser_rate_limit, setting="RYBBIT_BROWSER_RATE_LIMIT"), strategy
                 ),
             ),
-            Enricher(self.geo, Visitors(self.salts)),
+            enricher,
             self.journal,
-            self.drops,
+            Losses(self.directory, self.drops, self.inspector),
             self.proxies,
         )
         self._writers = writers
@@ -107,6 +115,8 @@ class Runtime:
     def _count_jobs(self) -> list[Job]:
         return [
             Job("drops", 0.5, self.drops.flush),
+            Job("inspector", 0.5, self.inspector.flush),
+            Job("inspector's hour", 10, self.unkept.sweep),
             Job("key uses", 2, lambda: self.directory.uses.flush(self._writers.key_uses)),
             Job("salts", 60, self.salts.forget_old),
         ]
@@ -125,6 +135,8 @@ class Runtime:
             return
         self._started = True
         self.journal_folder.create()
+        # What a server left behind that was stopped for longer than it may be kept.
+        self.unkept.sweep()
         for background in self._background:
             background.start()
         # A worker that multiprocessing forked ends without atexit, others without multiprocessing's exit.
@@ -147,6 +159,7 @@ class Runtime:
             background.stop()
         self._stop_rewrite()
         self.journal.close()
+        self.inspector.flush()
         try:
             self.drops.flush()
             self.directory.uses.flush(self._writers.key_uses, everything=True)

@@ -4,8 +4,10 @@ The contract is section 1 of the HTTP API. Bodies are strict UTF-8 and strict JS
 repeated, the last one counts, as in JavaScript's `JSON.parse`. Lengths are counted in Unicode characters.
 """
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -15,12 +17,26 @@ from rybbit.ingest.payload_details import is_storable, needs_properties, read_js
 from rybbit.ingest.payload_fields import BatchBody, Event, read_site_id
 from rybbit.ingest.payload_messages import NOT_JSON, NOT_STORABLE, json_type, messages_of, unknown_fields
 
-__all__ = ["Batch", "Event", "InvalidPayload", "parse_batch", "parse_event", "validate_event"]
+__all__ = [
+    "Batch",
+    "Event",
+    "InvalidPayload",
+    "parse_batch",
+    "parse_event",
+    "sketch_of",
+    "validate_event",
+]
 
 _NAME_REQUIRED = {
     "custom_event": "Custom events require event_name",
     "error": "Error events require event_name",
 }
+_TELLING = (
+    *("type", "hostname", "pathname", "event_name", "api_key"),
+    *("user_id", "user_agent", "ip_address"),
+)
+_TELLING_LENGTH = 2048
+_ITEM_LENGTH = 8192
 _Model = TypeVar("_Model", bound=BaseModel)
 _Body = dict[Any, object]
 
@@ -28,7 +44,9 @@ _Body = dict[Any, object]
 class InvalidPayload(InvalidInput):
     """A body, or one event of a batch, that does not fit the schema.
 
-    `site_id` is the site it was meant for, in normal form, and `api_key` the key, where they could be read.
+    `site_id` is the site it was meant for, in normal form, and `api_key` the key, where they could be read;
+    `sent` are those of its fields that tell events apart, as far as they are text, cut to what is shown;
+    `item` is the event of a batch as JSON, cut as well.
     """
 
     def __init__(
@@ -38,10 +56,13 @@ class InvalidPayload(InvalidInput):
         *,
         site_id: str | None = None,
         api_key: str | None = None,
+        sent: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         super().__init__(field_errors, form_errors)
         self.site_id = site_id
         self.api_key = api_key
+        self.sent = sent
+        self.item = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +164,7 @@ class _Schema(Generic[_Model]):
             forms,
             site_id=read_site_id(data.get("site_id")),
             api_key=key if isinstance(key, str) else None,
+            sent=_sent(data),
         )
 
 
@@ -164,7 +186,10 @@ def _checked_event(data: object, now_ms: int, *, escapes: bool) -> Event:
     event = _EVENT.check(data, now_ms, escapes=escapes)
     if event.event_name is None and event.type in _NAME_REQUIRED:
         raise InvalidPayload(
-            form_errors=[_NAME_REQUIRED[event.type]], site_id=event.site_id, api_key=event.api_key
+            form_errors=[_NAME_REQUIRED[event.type]],
+            site_id=event.site_id,
+            api_key=event.api_key,
+            sent=_sent(data),
         )
     return event
 
@@ -176,4 +201,30 @@ def _event_or_refusal(
     try:
         return _checked_event(data, now_ms, escapes=escapes)
     except InvalidPayload as refusal:
+        refusal.item = _as_json(data)
         return refusal.with_traceback(None)
+
+
+def _as_json(data: object) -> bytes:
+    try:
+        # In ASCII, since the text may hold what no UTF-8 has.
+        return json.dumps(data)[:_ITEM_LENGTH].encode()
+    except RecursionError:
+        # It could be read just so; then it cannot be written from where we are.
+        return b""
+
+
+def _sent(data: object) -> dict[str, str]:
+    if not isinstance(data, dict):
+        return {}
+    texts = ((name, data.get(name)) for name in _TELLING)
+    return {name: text[:_TELLING_LENGTH] for name, text in texts if isinstance(text, str)}
+
+
+def sketch_of(body: bytes) -> tuple[str | None, Mapping[str, str]]:
+    """`site_id` and `sent` of a body as in InvalidPayload, whatever else is wrong with it."""
+    try:
+        data = _read_body(body)
+    except InvalidPayload:
+        return None, {}
+    return (read_site_id(data.get("site_id")) if isinstance(data, dict) else None), _sent(data)

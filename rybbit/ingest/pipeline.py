@@ -14,8 +14,8 @@ from rybbit.ingest.answers import ACCEPTED, Answer, Filtered, Refused
 from rybbit.ingest.bots import is_bot
 from rybbit.ingest.credential import Admission, Gate, check_fields, token_of
 from rybbit.ingest.directory import SiteDirectory
-from rybbit.ingest.drops import DropCounter
 from rybbit.ingest.enrich import Client, Enricher
+from rybbit.ingest.losses import Losses, Source
 from rybbit.ingest.payload import Batch, Event, InvalidPayload, parse_batch, parse_event, validate_event
 from rybbit.ingest.request import TrackRequest, TrustedProxies
 from rybbit.models import Reason
@@ -26,8 +26,8 @@ logger = logging.getLogger(__name__)
 # Stands where an HTTP request has the id of its key.
 _IN_PROCESS = "in-process"
 _CONTENT_TYPES = ("application/json", "text/plain")
-_FIELDS = frozenset(field.alias or name for name, field in Event.model_fields.items())
 _Item = Entry | Filtered
+_Origin = tuple[Event, Admission]
 
 
 class Pipeline:
@@ -39,23 +39,24 @@ class Pipeline:
         gate: Gate,
         enricher: Enricher,
         journal: Journal,
-        drops: DropCounter,
+        losses: Losses,
         proxies: TrustedProxies,
     ) -> None:
         self._directory = directory
         self._gate = gate
         self._enricher = enricher
         self._journal = journal
-        self._drops = drops
+        self._losses = losses
         self._proxies = proxies
 
     def receive(self, request: TrackRequest) -> Answer:
         """Answer `POST /api/track`: one event, stored durably if the answer is a plain success."""
-        return self._answered(self._receive_event, request)
+        return self._answered(self._receive_event, request, Source(clock.now_ms(), request))
 
     def receive_batch(self, request: TrackRequest) -> Answer:
         """Answer `POST /api/track/batch`: the good events are stored all or none."""
-        return self._answered(self._receive_batch, request)
+        source = Source(clock.now_ms(), request, is_batch=True)
+        return self._answered(self._receive_batch, request, source)
 
     def track(self, data: dict[str, Any], *, site: str, address: str, user_agent: str) -> bool:
         """Store an event of this process itself, under the names of the HTTP API.
@@ -67,34 +68,45 @@ class Pipeline:
             InvalidPayload: a field is wrong.
             NotFound: there is no such site.
         """
-        now_ms = clock.now_ms()
-        event = validate_event({**data, "site_id": site}, now_ms=now_ms)
+        client = Client(address, user_agent)
+        source = Source(clock.now_ms(), None, client)
+        event = validate_event({**data, "site_id": site}, now_ms=source.received_ms)
         try:
             tracked = self._directory.find_site(event.site_id)
             if tracked is None:
                 raise NotFound("Site not found")
-            item = self._prepare(event, Admission(tracked, _IN_PROCESS), Client(address, user_agent), now_ms)
-            return isinstance(item, Entry) and self._store(item)
+            admission = Admission(tracked, _IN_PROCESS)
+            item = self._prepare(event, admission, client, source)
+            return isinstance(item, Entry) and self._store_all([item], [(event, admission)], source) == 1
         except Unavailable as error:
             logger.error("An event of the host app is lost: %s", error)
             return False
 
-    def _answered(self, handle: Callable[[TrackRequest], Answer], request: TrackRequest) -> Answer:
+    def _answered(
+        self, handle: Callable[[TrackRequest, Source], Answer], request: TrackRequest, source: Source
+    ) -> Answer:
         """The one place where what is raised below becomes an answer."""
         try:
-            _check_content_type(request.content_type)
-            return handle(request)
+            self._check_content_type(request, source)
+            return handle(request, source)
         except InvalidPayload as error:
-            self._count_invalid(error)
+            self._losses.add_invalid(error, source)
             return Answer(400, {"success": False, "error": "Invalid payload", "details": error.details()})
         except Refused as refusal:
             return refusal.answer()
         except Unavailable as error:
             return Answer(503, {"success": False, "error": str(error)}, error.retry_after)
 
-    def _receive_event(self, request: TrackRequest) -> Answer:
-        now_ms = clock.now_ms()
-        event = parse_event(request.body, now_ms=now_ms)
+    def _check_content_type(self, request: TrackRequest, source: Source) -> None:
+        kind = request.content_type.partition(";")[0].strip().lower()
+        if kind and kind not in _CONTENT_TYPES:
+            refusal = Refused(415, f"Content-Type must be {' or '.join(_CONTENT_TYPES)}")
+            # `curl -d` says that it sends a form: who looks for such an event shall find it.
+            self._losses.add_wrong_type(refusal, source)
+            raise refusal
+
+    def _receive_event(self, request: TrackRequest, source: Source) -> Answer:
+        event = parse_event(request.body, now_ms=source.received_ms)
         client = self._client_of(request)
         try:
             admission = self._gate.admit(
@@ -102,44 +114,48 @@ class Pipeline:
             )
             check_fields(event, admission)
         except Refused as refusal:
-            self._count_refused(refusal)
+            self._losses.add_refused(refusal, event, source)
             raise
-        item = self._prepare(event, admission, client, now_ms)
+        item = self._prepare(event, admission, client, source)
         if isinstance(item, Filtered):
             return item.answer()
-        self._store(item)
+        self._store_all([item], [(event, admission)], source)
         return ACCEPTED
 
-    def _receive_batch(self, request: TrackRequest) -> Answer:
-        now_ms = clock.now_ms()
-        batch = parse_batch(request.body, now_ms=now_ms)
+    def _receive_batch(self, request: TrackRequest, source: Source) -> Answer:
+        batch = parse_batch(request.body, now_ms=source.received_ms)
         client = self._client_of(request)
-        admissions = self._admit_all(batch, request, client.address)
+        admissions = self._admit_all(batch, request, client.address, source)
         entries: list[Entry] = []
+        origins: list[_Origin] = []
         rejected: list[dict[str, Any]] = []
         filtered: Counter[str] = Counter()
         for index, event in enumerate(batch.items):
+            if isinstance(event, InvalidPayload):
+                self._losses.add_invalid(event, source)
+                rejected.append({"index": index, "error": "Invalid payload", "details": event.details()})
+                continue
+            admission = admissions[event.site_id, token_of(event.api_key, request)]
             try:
-                item = self._prepare_of_batch(event, admissions, request, client, now_ms)
-            except InvalidPayload as error:
-                self._count_invalid(error)
-                rejected.append({"index": index, "error": "Invalid payload", "details": error.details()})
+                check_fields(event, admission)
             except Refused as refusal:
-                self._count_refused(refusal)
+                self._losses.add_refused(refusal, event, source)
                 rejected.append({"index": index, "error": refusal.error})
+                continue
+            item = self._prepare(event, admission, client, source)
+            if isinstance(item, Filtered):
+                filtered[item.reason] += 1
             else:
-                if isinstance(item, Filtered):
-                    filtered[item.reason] += 1
-                else:
-                    entries.append(item)
-        self._store_all(entries)
+                entries.append(item)
+                origins.append((event, admission))
+        self._store_all(entries, origins, source)
         return Answer(
             200,
             {"success": True, "accepted": len(entries), "rejected": rejected, "filtered": dict(filtered)},
         )
 
     def _admit_all(
-        self, batch: Batch, request: TrackRequest, address: str
+        self, batch: Batch, request: TrackRequest, address: str, source: Source
     ) -> dict[tuple[str, str | None], Admission]:
         """Let a batch in for each site and key that it names; the first refusal refuses it whole.
 
@@ -156,24 +172,10 @@ class Pipeline:
         try:
             return self._gate.admit_all(wanted, request, address)
         except Refused as refusal:
-            self._count_refused_batch(batch.items, refusal)
+            self._losses.add_refused_batch(batch.items, refusal, source)
             raise
 
-    def _prepare_of_batch(
-        self,
-        event: Event | InvalidPayload,
-        admissions: dict[tuple[str, str | None], Admission],
-        request: TrackRequest,
-        client: Client,
-        now_ms: int,
-    ) -> _Item:
-        if isinstance(event, InvalidPayload):
-            raise event
-        admission = admissions[event.site_id, token_of(event.api_key, request)]
-        check_fields(event, admission)
-        return self._prepare(event, admission, client, now_ms)
-
-    def _prepare(self, event: Event, admission: Admission, client: Client, now_ms: int) -> _Item:
+    def _prepare(self, event: Event, admission: Admission, client: Client, source: Source) -> _Item:
         """The entry for the journal, or the rule of the site that keeps the event out."""
         site = admission.site
         client = client.overridden_by(event)
@@ -186,70 +188,28 @@ class Pipeline:
             place = self._enricher.locate(client.address)
             country = site.exclusions.match_country(place.country)
             if country is None:
-                return self._enricher.entry(event, site, client, place, now_ms)
+                return self._enricher.entry(event, site, client, place, source.received_ms)
             item = Filtered(Reason.COUNTRY, country)
-        self._drops.add(site.site_id, item.reason, item.rule)
+        self._losses.add_filtered(item, event, admission, source)
         return item
 
-    def _store(self, entry: Entry) -> bool:
-        return self._store_all([entry]) == 1
-
-    def _store_all(self, entries: list[Entry]) -> int:
-        """Store durably; answers how many were new."""
+    def _store_all(self, entries: list[Entry], origins: list[_Origin], source: Source) -> int:
+        """Store durably; answers how many were new. `origins` are the entries' events, in their order."""
         if not entries:
             return 0
         try:
             stored = self._journal.append(entries)
-        except Unavailable:
-            self._count(entries, Reason.UNAVAILABLE)
+        except Unavailable as error:
+            for event, admission in origins:
+                self._losses.add_unstored(Reason.UNAVAILABLE, event, admission, source, str(error))
             raise
-        doubles = [entry for entry, new in zip(entries, stored, strict=True) if not new]
-        if doubles:
-            self._count(doubles, Reason.DUPLICATE)
-        return len(entries) - len(doubles)
-
-    def _count(self, entries: list[Entry], reason: Reason) -> None:
-        for site_id, number in Counter(entry.site_id for entry in entries).items():
-            self._drops.add(site_id, reason, count=number)
-
-    def _count_refused(self, refusal: Refused) -> None:
-        if refusal.site_id is not None and refusal.reason is not None:
-            self._drops.add(refusal.site_id, refusal.reason, refusal.rule)
-
-    def _count_refused_batch(self, items: list[Event | InvalidPayload], refusal: Refused) -> None:
-        """Count every event of a batch that is refused whole, for whichever site it was meant."""
-        reason, rule = refusal.reason, refusal.rule
-        if reason is None:
-            # A site was named that does not exist; the events for others are lost with it.
-            reason, rule = Reason.INVALID_PAYLOAD, "site_id"
-        for item in items:
-            if isinstance(item, InvalidPayload):
-                self._count_invalid(item)
-            elif (site := self._directory.find_site(item.site_id)) is not None:
-                self._drops.add(site.site_id, reason, rule)
-
-    def _count_invalid(self, error: InvalidPayload) -> None:
-        if error.site_id is None:
-            return
-        try:
-            site = self._directory.find_site(error.site_id)
-        except Unavailable:
-            logger.warning("A refused event is in no site's count: the control database does not answer")
-            return
-        if site is not None:
-            self._drops.add(site.site_id, Reason.INVALID_PAYLOAD, _first_field(error))
+        if all(stored):
+            return len(entries)
+        for (event, admission), new in zip(origins, stored, strict=True):
+            if not new:
+                self._losses.add_unstored(Reason.DUPLICATE, event, admission, source)
+        return sum(stored)
 
     def _client_of(self, request: TrackRequest) -> Client:
         address = self._proxies.client_address(request.peer, request.forwarded_for)
         return Client(address, request.user_agent)
-
-
-def _first_field(error: InvalidPayload) -> str:
-    """The first wrong field; names that are not ours would make a count for every typo in the world."""
-    return next((name for name in error.field_errors if name in _FIELDS), "body")
-
-
-def _check_content_type(content_type: str) -> None:
-    kind = content_type.partition(";")[0].strip().lower()
-    if kind and kind not in _CONTENT_TYPES:
-        raise Refused(415, f"Content-Type must be {' or '.join(_CONTENT_TYPES)}")

@@ -28,6 +28,24 @@ class TrackRequest(NamedTuple):
         return token.strip() if scheme.lower() == "bearer" else None
 
 
+class Hop(NamedTuple):
+    """A trusted machine on the way of a request, and the range of `RYBBIT_TRUSTED_PROXIES` it is in."""
+
+    address: str
+    range: str
+
+
+class Derivation(NamedTuple):
+    """How an address was arrived at: `source` is `peer` or `x-forwarded-for`.
+
+    `trusted` are the hops whose word counted, from the peer on; the last may have named no address.
+    """
+
+    address: str
+    source: str
+    trusted: list[Hop]
+
+
 class TrustedProxies:
     """The peers whose `X-Forwarded-For` is believed."""
 
@@ -51,6 +69,26 @@ class TrustedProxies:
                 break
             address = named
         return address
+
+    def derive(self, peer: str, forwarded_for: str) -> Derivation:
+        """The address that `client_address` answers, and how it came about; slower, for who asks why."""
+        derived = Derivation(normalise_address(peer) or "", "peer", [])
+        for hop in reversed(forwarded_for.split(",")) if forwarded_for else ():
+            network = self._network_of(derived.address)
+            named = normalise_address(_without_port(hop.strip()))
+            if network is None:
+                break
+            derived.trusted.append(Hop(derived.address, str(network)))
+            if named is None:
+                break
+            derived = Derivation(named, "x-forwarded-for", derived.trusted)
+        return derived
+
+    def _network_of(self, address: str) -> Network | None:
+        if not address:
+            return None
+        parsed = ip_address(address)
+        return next((network for network in self._networks if parsed in network), None)
 
     def _trusts(self, address: str) -> bool:
         if not address:

@@ -4,37 +4,47 @@ The tombstone hides the events from every reader and keeps the mover from storin
 way; the rewriting of the store (`EventStore.rewrite`) removes the data and then the tombstone.
 """
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from rybbit.store.tombstones import Tombstones
 
 
 class Forgetter(Protocol):
-    """Keeps what was known of sites and visitors on receipt."""
-
-    def last_id(self) -> int:
-        """The greatest id given so far."""
+    """Knows something of sites and visitors beside the events themselves."""
 
     def forget_site(self, site_id: int) -> None:
         """Remove all that is known of a site."""
 
     def forget_visitor(self, site_id: int, user_hash: int) -> None:
-        """Remove the sessions of a visitor."""
+        """Remove all that is known of a visitor."""
+
+
+class IdGiver(Forgetter, Protocol):
+    """Gives events their ids, and keeps their sessions."""
+
+    def last_id(self) -> int:
+        """The greatest id given so far."""
 
 
 class Deletion:
     """Deletes events of one instance; any process may do it."""
 
-    def __init__(self, tombstones: Tombstones, receipts: Forgetter) -> None:
+    def __init__(self, tombstones: Tombstones, receipts: IdGiver, further: Sequence[Forgetter] = ()) -> None:
         self._tombstones = tombstones
         self._receipts = receipts
+        self._further = further
 
     def delete_site(self, site_id: int) -> None:
         """Delete every event of a site, those under way included; its number must never be used again."""
         self._tombstones.add(site_id)
         self._receipts.forget_site(site_id)
+        for forgetter in self._further:
+            forgetter.forget_site(site_id)
 
     def delete_visitor(self, site_id: int, user_hash: int) -> None:
         """Delete the events of a visitor received so far; later ones are a new visitor's first."""
         self._receipts.forget_visitor(site_id, user_hash)
         self._tombstones.add(site_id, user_hash=user_hash, last_id=self._receipts.last_id())
+        for forgetter in self._further:
+            forgetter.forget_visitor(site_id, user_hash)

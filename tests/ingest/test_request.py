@@ -115,3 +115,29 @@ class TestClientAddress:
     def test_a_client_behind_a_proxy_cannot_be_anybody_else(self, claim: str) -> None:
         forwarded = f"{claim}, {CLIENT}"
         assert TrustedProxies(["10.0.0.0/8"]).client_address(PROXY, forwarded) == CLIENT
+
+
+class TestDerivation:
+    """Why an address is the one that we take."""
+
+    def test_without_proxies(self) -> None:
+        assert TrustedProxies([]).derive(PROXY, CLIENT) == (PROXY, "peer", [])
+
+    def test_through_two(self) -> None:
+        proxies = TrustedProxies(["10.0.0.0/8", "192.0.2.1"])
+        derived = proxies.derive(PROXY, f"198.51.100.1, {CLIENT}, 192.0.2.1")
+        assert derived == (CLIENT, "x-forwarded-for", [(PROXY, "10.0.0.0/8"), ("192.0.2.1", "192.0.2.1/32")])
+
+    def test_a_hop_that_names_no_address(self) -> None:
+        derived = TrustedProxies(["10.0.0.0/8"]).derive(PROXY, "unknown")
+        assert derived == (PROXY, "peer", [(PROXY, "10.0.0.0/8")])
+
+    @given(
+        peer=st.sampled_from([PROXY, CLIENT, "", "::ffff:10.0.0.1", "x"]),
+        hops=st.lists(st.sampled_from([PROXY, CLIENT, "10.9.9.9:80", "[::1]:80", "", " ", "unknown"])),
+        ranges=st.lists(st.sampled_from(["10.0.0.0/8", "::1", "0.0.0.0/0"])),
+    )
+    def test_is_the_address_of_tracking(self, peer: str, hops: list[str], ranges: list[str]) -> None:
+        proxies = TrustedProxies(ranges)
+        forwarded = ",".join(hops)
+        assert proxies.derive(peer, forwarded).address == proxies.client_address(peer, forwarded)

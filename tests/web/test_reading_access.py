@@ -13,7 +13,8 @@ from tests.web.world import BRITISH, Sender, Tenant, World
 UNAUTHORIZED = (401, {"error": "Unauthorized"})
 NOT_FOUND = (404, {"error": "Site not found"})
 FOR_READERS = ["overview", "events", "has-data", "live-user-count"]
-QUESTIONS = [*FOR_READERS, "drops"]
+FOR_MEMBERS = ["drops", "inspector"]
+QUESTIONS = [*FOR_READERS, *FOR_MEMBERS]
 
 
 @dataclass
@@ -120,6 +121,7 @@ class TestPrivate:
             "overview?start_date=x&filters=[1]",
             "events?page_size=0&filters=[1]",
             "drops?limit=x&filters=[1]",
+            "inspector?since=x&filters=[1]",
         )
         for question in (*wrong, "has-data?filters=[1]", "live-user-count?minutes=x&filters=[1]"):
             assert _told(_ask(world, people.tenant.id, question, None)) == UNAUTHORIZED
@@ -166,12 +168,13 @@ class TestPublic:
             if key is not None:
                 assert _told(_ask(world, people.tenant.id, question, key)) == UNAUTHORIZED, name
 
-    def test_what_was_dropped_is_for_members(self, world: World, people: People) -> None:
+    @pytest.mark.parametrize("question", FOR_MEMBERS)
+    def test_what_was_dropped_is_for_members(self, world: World, people: People, question: str) -> None:
         for key in people.members.values():
-            assert _ask(world, people.tenant.id, "drops", key).status_code == 200
+            assert _ask(world, people.tenant.id, question, key).status_code == 200
         for key in people.strangers.values():
-            assert _told(_ask(world, people.tenant.id, "drops", key)) == NOT_FOUND
-        assert _told(_ask(world, people.tenant.id, "drops", None)) == UNAUTHORIZED
+            assert _told(_ask(world, people.tenant.id, question, key)) == NOT_FOUND
+        assert _told(_ask(world, people.tenant.id, question, None)) == UNAUTHORIZED
 
     def test_addresses_are_for_members(self, world: World, people: People) -> None:
         Sender(world.client(), people.tenant).send(ip_address=BRITISH)

@@ -65,7 +65,7 @@ class TestParameters:
     def test_taken(self, world: World, tenant: Tenant, question: str) -> None:
         assert world.read(tenant, question).status_code == 200
 
-    @pytest.mark.parametrize("question", ["overview", "events", "live-user-count", "drops"])
+    @pytest.mark.parametrize("question", ["overview", "events", "live-user-count", "drops", "inspector"])
     def test_anything_is_answered(self, world: World, tenant: Tenant, question: str) -> None:
         client = world.client()
         path = f"/api/sites/{tenant.site_id}/{question}"

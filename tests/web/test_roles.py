@@ -60,6 +60,7 @@ ROUTES = [
     Route("GET", "/api/sites/{site}/events", Role.MEMBER, STATS),
     Route("GET", "/api/sites/{site}/live-user-count", Role.MEMBER, STATS),
     Route("GET", "/api/sites/{site}/drops", Role.MEMBER, STATS),
+    Route("GET", "/api/sites/{site}/inspector", Role.MEMBER, STATS),
     Route("POST", "/api/sites/{org}", Role.ADMIN, WRITE, NEW_SITE, 201, ORGANIZATION),
     Route("POST", "/api/organizations/{org}/sites", Role.ADMIN, WRITE, NEW_SITE, 201, ORGANIZATION),
     Route("GET", "/api/organizations/{org}/sites", Role.MEMBER, READ, missing=ORGANIZATION),

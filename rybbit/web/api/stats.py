@@ -9,6 +9,7 @@ from rybbit.errors import InvalidInput
 from rybbit.models import Scope, Site
 from rybbit.services.drops import drops_of
 from rybbit.stats.events import event_page
+from rybbit.stats.inspector import inspector_page
 from rybbit.stats.live import has_data, live_user_count
 from rybbit.stats.overview import overview
 from rybbit.web import params
@@ -17,11 +18,13 @@ from rybbit.web.api.description import Caller, describe
 from rybbit.web.api.stats_models import (
     DROPS_QUERY,
     EVENTS_QUERY,
+    INSPECTOR_QUERY,
     LIVE_QUERY,
     PERIOD_QUERY,
     CountAnswer,
     EventsAnswer,
     HasDataAnswer,
+    InspectorAnswer,
     OverviewAnswer,
     Rows,
 )
@@ -112,6 +115,34 @@ def site_drops(site_id: str) -> Response:
             ]
         }
     )
+
+
+@blueprint.get("/inspector")
+@describe(
+    "What reached the site in the last hour, kept and not kept",
+    answer=InspectorAnswer,
+    scope=Scope.STATS_READ,
+    query=INSPECTOR_QUERY,
+    details="Rows have `id`, `time`, `outcome` (`kept`, `filtered`, `refused`), `status`, `reason`, `rule`,"
+    " `error`, the event's `type`, `hostname`, `pathname`, `event_name`, `address` and `address_from`,"
+    " browser, system, device and place, the `key`'s id, and the `request` of a refused one, without keys.",
+)
+def site_inspector(site_id: str) -> Response:
+    """What reached the site in the last hour, the newest first; for members."""
+    site = member_site(site_id, scope=Scope.STATS_READ)
+    _refuse_filters()
+    runtime = current_runtime()
+    # What this very process was sent a moment ago is looked for first.
+    runtime.inspector.flush()
+    page = inspector_page(
+        runtime.store,
+        runtime.unkept,
+        site.site_id,
+        limit=params.whole_number("limit", default=100, least=1, most=1000),
+        since=request.args.get("since"),
+        with_addresses=site.track_ip,
+    )
+    return jsonify({"data": page.rows, "cursor": page.cursor})
 
 
 def _readable(site_id: str, *further: Scope) -> Site:

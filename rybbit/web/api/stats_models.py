@@ -34,6 +34,14 @@ DROPS_QUERY: dict[str, dict[str, Any]] = {
     "since": _MOMENT,
     "limit": _WHOLE | {"minimum": 1, "maximum": 10_000, "default": 1000},
 }
+INSPECTOR_QUERY: dict[str, dict[str, Any]] = {
+    "since": {
+        "type": "string",
+        "pattern": "^([0-9a-f]{1,16}(-[0-9a-f]{1,16}){2})?$",
+        "description": "The `cursor` of an earlier answer: only what came after it. Empty: left out.",
+    },
+    "limit": _WHOLE | {"minimum": 1, "maximum": 1000, "default": 100},
+}
 
 
 class Rows(Shown):
@@ -59,6 +67,12 @@ class EventsAnswer(Rows):
     """Raw events, the newest first."""
 
     cursor: Cursor
+
+
+class InspectorAnswer(Rows):
+    """What reached a site, the newest first; `cursor` is `since` of the next call."""
+
+    cursor: str
 
 
 class HasDataAnswer(Shown):
