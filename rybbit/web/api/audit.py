@@ -7,10 +7,11 @@ from flask import Response
 from rybbit.models import AuditEntry
 from rybbit.web.api.description import shown
 from rybbit.web.api.site_models import AuditAnswer, AuditRow
+from rybbit.web.api.stats_models import whole_number
 
 AUDIT_QUERY: dict[str, dict[str, Any]] = {
-    "limit": {"type": "integer", "minimum": 1, "maximum": 1000, "default": 100},
-    "before": {"type": "integer", "minimum": 1, "maximum": 2**31 - 1},
+    "limit": whole_number(1, 1000, default=100),
+    "before": whole_number(1, 2**31 - 1),
 }
 """The query parameters of a page of the log."""
 

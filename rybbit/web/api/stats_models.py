@@ -6,33 +6,45 @@ from pydantic import ConfigDict
 
 from rybbit.web.api.description import Moment, Shown
 
-_WHOLE = {"type": "integer"}
 _MOMENT = {
     "type": "string",
     "description": "ISO 8601 (UTC unless it says otherwise), or milliseconds since 1970. Empty: left out.",
     "anyOf": [{"format": "date-time"}, {"pattern": "^[0-9]{0,14}$"}],
 }
 
+_LONGEST_MINUTES = 100 * 366 * 24 * 60
+
+
+def whole_number(
+    least: int, most: int, *, description: str = "", default: int | None = None
+) -> dict[str, Any]:
+    """The schema of a whole number in a query; an empty one is as if left out, as forms send it."""
+    number = {"type": "integer", "minimum": least, "maximum": most}
+    schema: dict[str, Any] = {"anyOf": [number, {"type": "string", "maxLength": 0}]}
+    schema["description"] = f"{description} Empty: left out.".strip()
+    return schema if default is None else schema | {"default": default}
+
+
 PERIOD_QUERY: dict[str, dict[str, Any]] = {
     "start_date": {"type": "string", "format": "date", "description": "First day, with `end_date`."},
     "end_date": {"type": "string", "format": "date", "description": "Last day, included."},
     "time_zone": {"type": "string", "default": "UTC", "description": "IANA name of the days' time zone."},
-    "past_minutes_start": _WHOLE | {"minimum": 1, "description": "Begin so many minutes ago."},
-    "past_minutes_end": _WHOLE | {"minimum": 0, "description": "End so many minutes ago."},
+    "past_minutes_start": whole_number(1, _LONGEST_MINUTES, description="Begin so many minutes ago."),
+    "past_minutes_end": whole_number(0, _LONGEST_MINUTES, description="End so many minutes ago."),
 }
 """The query parameters of a period; without any it is all time."""
 
 EVENTS_QUERY: dict[str, dict[str, Any]] = PERIOD_QUERY | {
-    "page_size": _WHOLE | {"minimum": 1, "maximum": 1000, "default": 50},
+    "page_size": whole_number(1, 1000, default=50),
     "before_timestamp": _MOMENT,
     "since_timestamp": _MOMENT,
 }
 LIVE_QUERY: dict[str, dict[str, Any]] = {
-    "minutes": _WHOLE | {"minimum": 1, "maximum": 24 * 60, "default": 5},
+    "minutes": whole_number(1, 24 * 60, default=5),
 }
 DROPS_QUERY: dict[str, dict[str, Any]] = {
     "since": _MOMENT,
-    "limit": _WHOLE | {"minimum": 1, "maximum": 10_000, "default": 1000},
+    "limit": whole_number(1, 10_000, default=1000),
 }
 INSPECTOR_QUERY: dict[str, dict[str, Any]] = {
     "since": {
