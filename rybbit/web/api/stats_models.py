@@ -52,7 +52,7 @@ INSPECTOR_QUERY: dict[str, dict[str, Any]] = {
         "pattern": "^([0-9a-f]{1,16}(-[0-9a-f]{1,16}){2})?$",
         "description": "The `cursor` of an earlier answer: only what came after it. Empty: left out.",
     },
-    "limit": _WHOLE | {"minimum": 1, "maximum": 1000, "default": 100},
+    "limit": whole_number(1, 1000, default=100),
 }
 
 
