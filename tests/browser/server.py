@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -51,6 +52,15 @@ def running_server(folder: Path, **settings: str) -> Iterator[Server]:
 
 
 @contextmanager
+def running_empty_server(folder: Path, **settings: str) -> Iterator[tuple[str, str]]:
+    """Run a server on which nobody has an account; its address, and the link that it printed."""
+    with _serving(folder, settings) as url:
+        found = re.search(r"http://\S+/setup\?token=\S+", _log_of(folder).read_text())
+        assert found is not None
+        yield url, found[0]
+
+
+@contextmanager
 def _serving(folder: Path, settings: dict[str, str]) -> Iterator[str]:
     port = _free_port()
     command = [sys.executable, "-m", "rybbit", "serve", "--port", str(port), "--workers", "1"]
@@ -58,7 +68,7 @@ def _serving(folder: Path, settings: dict[str, str]) -> Iterator[str]:
     environ = (
         _environ(folder) | {"RYBBIT_LOGIN_RATE_LIMIT": "", "RYBBIT_LOGIN_ADDRESS_RATE_LIMIT": ""} | settings
     )
-    with (folder.parent / f"{folder.name}.log").open("w") as log:
+    with _log_of(folder).open("w") as log:
         process = subprocess.Popen(command, env=environ, stdout=log, stderr=log)
     url = f"http://127.0.0.1:{port}"
     try:
@@ -67,6 +77,10 @@ def _serving(folder: Path, settings: dict[str, str]) -> Iterator[str]:
     finally:
         process.terminate()
         process.wait(timeout=60)
+
+
+def _log_of(folder: Path) -> Path:
+    return folder.parent / f"{folder.name}.log"
 
 
 def _wait_for(url: str, process: "subprocess.Popen[bytes]") -> None:

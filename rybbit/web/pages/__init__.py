@@ -8,6 +8,7 @@ from rybbit.web.pages.account_keys import blueprint as account_keys
 from rybbit.web.pages.guards import GUARDS, public, signed_in
 from rybbit.web.pages.home import blueprint as home
 from rybbit.web.pages.sessions import blueprint as sessions
+from rybbit.web.pages.setup import blueprint as setup
 from rybbit.web.pages.sign_in import blueprint as sign_in
 from rybbit.web.pages.theme import blueprint as theme
 from rybbit.web.sign_in import keep_private
@@ -15,6 +16,7 @@ from rybbit.web.sign_in import keep_private
 # Who may see a page is said here, by the guard that its blueprint is put behind.
 public.register_blueprint(sign_in)
 public.register_blueprint(theme)
+public.register_blueprint(setup)
 signed_in.register_blueprint(home)
 signed_in.register_blueprint(account)
 signed_in.register_blueprint(account_keys)

@@ -6,7 +6,7 @@ from wtforms import EmailField, PasswordField
 from rybbit.errors import WrongCredentials
 from rybbit.extensions import db
 from rybbit.models import Session
-from rybbit.services import sign_in
+from rybbit.services import accounts, sign_in
 from rybbit.web.access import client_address
 from rybbit.web.errors import TooManyRequests
 from rybbit.web.guesses import current_guesses
@@ -29,6 +29,8 @@ def index() -> Response:
     """The form; whoever is signed in already goes on."""
     if signed_in_session() is not None:
         return lead_to(_destination())
+    if not accounts.has_accounts():
+        return lead_to(url_for("public.setup.index"))
     return _show(SignInForm())
 
 
