@@ -37,6 +37,11 @@ def reset_url(base_url: str, token: str) -> str:
     return f"{base_url.rstrip('/')}/reset-password/{token}"
 
 
+def is_open(token: str) -> bool:
+    """Whether the link of a token still works."""
+    return _find_open(security.hash_key(token), clock.now()) is not None
+
+
 def reset_password(token: str, new_password: str) -> Account:
     """Set a new password with the token of a link, which is used up, and end every session.
 
@@ -46,8 +51,8 @@ def reset_password(token: str, new_password: str) -> Account:
     accounts.check_new_password(new_password, field="newPassword")
     token_hash = security.hash_key(token)
     now = clock.now()
-    reset = db.session.get(PasswordReset, token_hash)
-    if reset is None or reset.used_at is not None or now >= reset.expires_at:
+    reset = _find_open(token_hash, now)
+    if reset is None:
         raise _broken_link()
     # Hashed before others have to wait: it takes long on purpose.
     password_hash = security.hash_password(new_password)
@@ -56,6 +61,11 @@ def reset_password(token: str, new_password: str) -> Account:
     account = db.session.get_one(Account, reset.account_id)
     accounts.store_password_hash(account, password_hash)
     return account
+
+
+def _find_open(token_hash: str, now: datetime) -> PasswordReset | None:
+    reset = db.session.get(PasswordReset, token_hash)
+    return reset if reset is not None and reset.used_at is None and now < reset.expires_at else None
 
 
 def _broken_link() -> InvalidInput:
