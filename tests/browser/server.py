@@ -1,4 +1,7 @@
-"""A real server for a real browser: `rybbit serve` on a port of its own, with an owner and a site."""
+"""A real server for a real browser: `rybbit serve` on a port of its own.
+
+It has an owner, a site, and a member of the organization who may only look.
+"""
 
 import json
 import os
@@ -15,6 +18,7 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 OWNER = "owner@example.com"
+READER = "reader@example.com"
 PASSWORD = "correct horse battery"
 
 _START_SECONDS = 60
@@ -27,9 +31,11 @@ class Server:
     url: str
     folder: Path
     site_id: int
+    organization_id: str
     api_key: str
     account_key: str
     owner: str = OWNER
+    reader: str = READER
     password: str = PASSWORD
 
     def command(self, *arguments: str) -> str:
@@ -47,8 +53,10 @@ def running_server(folder: Path, **settings: str) -> Iterator[Server]:
             *("--password", PASSWORD, "--json"),
         )
     )
+    _run(folder, "user", "create", "--email", READER, "--password", PASSWORD)
+    _run(folder, "org", "member", "add", READER)
     with _serving(folder, settings) as url:
-        yield Server(url, folder, made["siteId"], made["apiKey"], made["accountKey"])
+        yield Server(url, folder, made["siteId"], made["organizationId"], made["apiKey"], made["accountKey"])
 
 
 @contextmanager

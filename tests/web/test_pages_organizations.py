@@ -205,7 +205,7 @@ class TestInvitations:
         assert link.startswith("http://localhost/invitation/")
         assert link not in company.people["owner"].get(company.path("/invitations")).text
         path = link.removeprefix("http://localhost")
-        assert "You are invited as admin" in text_of(Person(company.world).get(path))
+        assert "You are invited as an admin" in text_of(Person(company.world).get(path))
 
     def test_admins_invite_no_owner(self, company: Company) -> None:
         before = len(company.rows(Invitation))

@@ -41,16 +41,17 @@ _LABELS = {
     "trackUrlParams": "Track URL parameters",
     "hasPrivateLink": "Private link",
 }
+_COMMAND_LINE = "command line"
 _NOTHING = "nothing"
 _CAPITAL = re.compile("(?<=[a-z])(?=[A-Z])")
 
 
 @dataclass(frozen=True)
 class Change:
-    """A field, and what it was and became; of lists only what they differ in."""
+    """A field, and what it was and became; of lists only what they differ in. `old` None: it is new."""
 
     label: str
-    old: str
+    old: str | None
     new: str
 
 
@@ -62,7 +63,7 @@ class Line:
     at: datetime
     actor: str
     sentence: str
-    address: str
+    place: str
     changes: Sequence[Change]
 
 
@@ -73,7 +74,7 @@ def describe_entry(entry: AuditEntry) -> Line:
         at=entry.at,
         actor=_name_actor(entry),
         sentence=_sentence_of(entry),
-        address=entry.address,
+        place=_COMMAND_LINE if entry.actor_kind is ActorKind.COMMAND else entry.address or "unknown",
         changes=[_describe_change(field, *values) for field, values in entry.changes.items()],
     )
 
@@ -97,7 +98,7 @@ def _describe_change(field: str, old: Any, new: Any) -> Change:
     label = _LABELS.get(field) or _CAPITAL.sub(" ", field).capitalize()
     if isinstance(old, list) and isinstance(new, list):
         old, new = [each for each in old if each not in new], [each for each in new if each not in old]
-    return Change(label, _show_value(old), _show_value(new))
+    return Change(label, None if old is None else _show_value(old), _show_value(new))
 
 
 def _show_value(value: Any) -> str:
