@@ -37,9 +37,10 @@ def reset_url(base_url: str, token: str) -> str:
     return f"{base_url.rstrip('/')}/reset-password/{token}"
 
 
-def is_open(token: str) -> bool:
-    """Whether the link of a token still works."""
-    return _find_open(security.hash_key(token), clock.now()) is not None
+def account_of(token: str) -> Account | None:
+    """Whose password the link of a token sets; None if it does not work, or not any more."""
+    reset = _find_open(security.hash_key(token), clock.now())
+    return None if reset is None else db.session.get_one(Account, reset.account_id)
 
 
 def reset_password(token: str, new_password: str) -> Account:

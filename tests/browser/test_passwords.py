@@ -5,6 +5,7 @@ from itertools import count
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.chromium import Watch
 from tests.browser.conftest import PageMaker, sign_in
 from tests.browser.server import Server
 
@@ -39,7 +40,8 @@ def test_a_forgotten_password(new_page: PageMaker, server: Server, javascript: b
     sign_in(page, server, email=email, password=NEW)
 
 
-def test_a_used_link(new_page: PageMaker, server: Server) -> None:
+def test_a_used_link(new_page: PageMaker, server: Server, watch: Watch) -> None:
+    watch.allow("status of 404")
     page = new_page()
     path = path_of(server.command("user", "reset", server.reader, "--show"))
     page.goto(path)

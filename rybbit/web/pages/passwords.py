@@ -52,8 +52,6 @@ def send() -> Response:
 def choose(token: str) -> Response:
     """The form for a new password, while the link works."""
     current_guesses().count_address(client_address())
-    if not password_resets.is_open(token):
-        return _show_broken()
     return _show_choice(NewPasswordForm(formdata=None), token)
 
 
@@ -65,8 +63,6 @@ def reset(token: str) -> Response:
     try:
         account = password_resets.reset_password(token, form.new_password.data or "")
     except InvalidInput as error:
-        if "token" in error.field_errors or not password_resets.is_open(token):
-            return _show_broken()
         form.show_errors(error)
         return _show_choice(form, token, status=422)
     current_guesses().forgive_account(account.email)
@@ -80,9 +76,8 @@ def _show_question(form: ForgottenForm, *, status: int = 200, sent_to: str = "")
 
 
 def _show_choice(form: NewPasswordForm, token: str, *, status: int = 200) -> Response:
-    context = {"form": form, "token": token}
+    account = password_resets.account_of(token)
+    if account is None:
+        return show("passwords/broken.html", "passwords/_broken.html", status=404)
+    context = {"form": form, "token": token, "email": account.email}
     return show("passwords/choice.html", "passwords/_choice.html", status=status, **context)
-
-
-def _show_broken() -> Response:
-    return show("passwords/broken.html", "passwords/_broken.html", status=404)
