@@ -43,7 +43,7 @@ _PORT_LOOK_SECONDS = 0.1
 def serve(
     host: str, port: int, workers: int | None, threads: int, domain: str | None, email: str | None
 ) -> None:
-    """Run the server; an empty instance is set up first, if a domain is given."""
+    """Run the server; an empty instance is set up first if a domain is given, else in the browser."""
     _check_port(host, port)
     config = read_settings()
     address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
@@ -87,11 +87,7 @@ def _prepare(config: "Config", *, domain: str | None, email: str | None, address
                 return
     if domain is None:
         with open_app(migrate=True):
-            click.echo(
-                "This instance is empty. Stop the server and start it with --domain EXAMPLE.COM,"
-                " or run `rybbit init --email YOU@EXAMPLE.COM --domain EXAMPLE.COM` beside it.",
-                err=True,
-            )
+            click.echo(_invite_to_setup(config, address), err=True)
         return
     try:
         first = set_up_instance(email=email or f"owner@{_host_of(domain)}", domain=domain)
@@ -100,6 +96,18 @@ def _prepare(config: "Config", *, domain: str | None, email: str | None, address
         return
     click.echo(describe_first_run(first, address=config.base_url or address))
     click.echo()
+
+
+def _invite_to_setup(config: "Config", address: str) -> str:
+    """Where the first account is made in a browser, by whoever reads this."""
+    from rybbit.services.setup_token import make_setup_token, setup_url
+
+    url = setup_url(config.base_url or address, make_setup_token(config.instance_path))
+    return (
+        f"This instance is empty. Open this link to set it up; it works until the first account is made:\n\n"
+        f"  {url}\n\n"
+        "Or run `rybbit init --email YOU@EXAMPLE.COM --domain EXAMPLE.COM` beside it.\n"
+    )
 
 
 def _host_of(domain: str) -> str:

@@ -37,6 +37,12 @@ def reset_url(base_url: str, token: str) -> str:
     return f"{base_url.rstrip('/')}/reset-password/{token}"
 
 
+def account_of(token: str) -> Account | None:
+    """Whose password the link of a token sets; None if it does not work, or not any more."""
+    reset = _find_open(security.hash_key(token), clock.now())
+    return None if reset is None else db.session.get_one(Account, reset.account_id)
+
+
 def reset_password(token: str, new_password: str) -> Account:
     """Set a new password with the token of a link, which is used up, and end every session.
 
@@ -46,8 +52,8 @@ def reset_password(token: str, new_password: str) -> Account:
     accounts.check_new_password(new_password, field="newPassword")
     token_hash = security.hash_key(token)
     now = clock.now()
-    reset = db.session.get(PasswordReset, token_hash)
-    if reset is None or reset.used_at is not None or now >= reset.expires_at:
+    reset = _find_open(token_hash, now)
+    if reset is None:
         raise _broken_link()
     # Hashed before others have to wait: it takes long on purpose.
     password_hash = security.hash_password(new_password)
@@ -56,6 +62,11 @@ def reset_password(token: str, new_password: str) -> Account:
     account = db.session.get_one(Account, reset.account_id)
     accounts.store_password_hash(account, password_hash)
     return account
+
+
+def _find_open(token_hash: str, now: datetime) -> PasswordReset | None:
+    reset = db.session.get(PasswordReset, token_hash)
+    return reset if reset is not None and reset.used_at is None and now < reset.expires_at else None
 
 
 def _broken_link() -> InvalidInput:

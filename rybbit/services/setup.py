@@ -3,13 +3,14 @@
 from dataclasses import dataclass
 
 from rybbit import security
-from rybbit.errors import Conflict
+from rybbit.errors import Conflict, InvalidInput
 from rybbit.extensions import db
 from rybbit.models import Account, Site, bump_revision
 from rybbit.services import accounts, keys, organizations, sites
 from rybbit.services.domains import strip_domain
 from rybbit.services.emails import normalise_email
 from rybbit.services.site_settings import read_new_site
+from rybbit.services.validation import LONGEST_NAME, check_all, check_name
 
 
 @dataclass(frozen=True)
@@ -59,14 +60,8 @@ def initialise(*, email: str, domain: str, name: str | None = None, password: st
         InvalidInput: as `check_first_run`.
         Conflict: somebody has an account already.
     """
-    check_first_run(email=email, domain=domain, name=name, password=password)
-    # The lock makes the second of two first runs wait, and then see the accounts of the first.
-    bump_revision(db.session)
-    if accounts.has_accounts():
-        raise Conflict("This instance has been set up already; `rybbit key create` makes further keys.")
     made_up = security.make_password() if password is None else None
-    owner = accounts.create_account(email, password=password or made_up)
-    site = _create_first_site(owner, _settings(domain, name))
+    owner, site = set_up(email=email, domain=domain, name=name, password=password or made_up or "")
     _, api_key = keys.create_tracking_key(site)
     _, account_key = keys.create_account_key(owner)
     return FirstRun(
@@ -81,10 +76,39 @@ def initialise(*, email: str, domain: str, name: str | None = None, password: st
     )
 
 
-def _create_first_site(owner: Account, settings: dict[str, str]) -> Site:
+def set_up(
+    *, email: str, domain: str, password: str, name: str | None = None, owner_name: str = ""
+) -> tuple[Account, Site]:
+    """Make the first owner, an organization and a site, without keys; names as in `initialise`.
+
+    Raises:
+        InvalidInput: naming all that is unfit; `ownerName` too.
+        Conflict: somebody has an account already.
+    """
+    check_all(
+        lambda: normalise_email(email),
+        lambda: accounts.check_new_password(password),
+        lambda: read_new_site(_settings(domain, name)),
+        lambda: _check_owner_name(owner_name),
+    )
+    # The lock makes the second of two first runs wait, and then see the accounts of the first.
+    bump_revision(db.session)
+    if accounts.has_accounts():
+        raise Conflict("This instance has been set up already; `rybbit key create` makes further keys.")
+    owner = accounts.create_account(email, password=password, name=owner_name)
+    settings = _settings(domain, name)
     organization = organizations.create_organization(settings["name"], owner=owner)
-    return sites.create_site(organization, settings, created_by=owner.id)
+    return owner, sites.create_site(organization, settings, created_by=owner.id)
 
 
 def _settings(domain: str, name: str | None) -> dict[str, str]:
-    return {"domain": domain, "name": strip_domain(domain) if name is None else name}
+    # A domain that is unfit is refused as such, and not as a name too.
+    by_default = strip_domain(domain)[:LONGEST_NAME] or "site"
+    return {"domain": domain, "name": by_default if name is None else name}
+
+
+def _check_owner_name(name: str) -> None:
+    try:
+        check_name(name or "owner")
+    except InvalidInput as error:
+        raise InvalidInput({"ownerName": error.field_errors["name"]}) from None

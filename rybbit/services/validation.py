@@ -1,6 +1,6 @@
 """From what pydantic finds to the errors that every surface shows alike."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -12,7 +12,7 @@ from rybbit.ingest.payload_messages import NOT_STORABLE, json_type, messages_of,
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
-_LONGEST_NAME = 255
+LONGEST_NAME = 255
 
 # What the table of event payloads has no text for, since events have no such fields.
 _OWN_TEXTS = {
@@ -42,9 +42,28 @@ def check_name(text: str) -> str:
     name = text.strip()
     if not is_storable(name):
         raise InvalidInput({"name": [NOT_STORABLE]})
-    if not 1 <= len(name) <= _LONGEST_NAME:
-        raise InvalidInput({"name": [f"Must have 1 to {_LONGEST_NAME} characters"]})
+    if not 1 <= len(name) <= LONGEST_NAME:
+        raise InvalidInput({"name": [f"Must have 1 to {LONGEST_NAME} characters"]})
     return name
+
+
+def check_all(*checks: Callable[[], object]) -> None:
+    """Run several checks, so that whoever fills in a form hears of everything at once.
+
+    Raises:
+        InvalidInput: with all that they refused.
+    """
+    fields: dict[str, list[str]] = {}
+    form: list[str] = []
+    for check in checks:
+        try:
+            check()
+        except InvalidInput as error:
+            for name, texts in error.field_errors.items():
+                fields.setdefault(name, []).extend(texts)
+            form += error.form_errors
+    if fields or form:
+        raise InvalidInput(fields, form)
 
 
 def _refusal(errors: Sequence[ErrorDetails]) -> InvalidInput:

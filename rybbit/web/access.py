@@ -131,10 +131,15 @@ def member_organization(identifier: str, *, scope: str = Scope.SITES_READ) -> Or
         NotFound: there is no such organization, or the caller is no member.
         InsufficientScope: the key is limited to other things.
     """
+    return organization_and_role(identifier, scope=scope)[0]
+
+
+def organization_and_role(identifier: str, *, scope: str = Scope.SITES_READ) -> tuple[Organization, Role]:
+    """As `member_organization`, with the caller's role."""
     actor = current_actor()
-    organization, _ = _visible_organization(actor, identifier)
+    organization, role = _visible_organization(actor, identifier)
     _require_scope(actor, scope)
-    return organization
+    return organization, role
 
 
 def admin_organization(identifier: str, *, scope: str = ALL) -> Organization:

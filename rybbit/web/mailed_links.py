@@ -17,6 +17,11 @@ from rybbit.web.access import current_runtime
 logger = logging.getLogger(__name__)
 
 
+def can_mail() -> bool:
+    """Whether links are mailed; if not, whoever makes them hands them over."""
+    return _server(current_runtime().config) is not None
+
+
 def mail_invitation(email: str, *, url: str, organization: str) -> bool:
     """Mail the link of an invitation; False says that whoever made it has to hand it over."""
     server = _server(current_runtime().config)

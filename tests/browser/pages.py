@@ -5,14 +5,23 @@ from dataclasses import dataclass
 
 from playwright.sync_api import Page
 
-from tests.browser.server import Server
+from tests.browser.server import READER, Server
 
+_LINKS = {
+    # For somebody else than the owner, whose sessions would end with it.
+    "reset": ("user", "reset", READER, "--show"),
+    "invitation": ("org", "invite", "--show"),
+}
 Preparation = Callable[[Page], None]
 
 
 @dataclass(frozen=True)
 class Shown:
-    """A page in some state; `{site}` in its path stands for the site of the server."""
+    """A page in some state.
+
+    In its path `{site}` and `{organization}` stand for those of the server, `{reset}` and `{invitation}` for
+    tokens of links that are made for it.
+    """
 
     name: str
     path: str
@@ -25,9 +34,19 @@ class Shown:
     def __str__(self) -> str:
         return self.name
 
+    def address(self, server: Server) -> str:
+        """Its path on this server."""
+        known = {"site": server.site_id, "organization": server.organization_id}
+        links = {
+            name: server.command(*command).strip().rpartition("/")[2]
+            for name, command in _LINKS.items()
+            if f"{{{name}}}" in self.path
+        }
+        return self.path.format(**known, **links)
+
     def open(self, page: Page, server: Server) -> None:
         """Go there, and bring it into its state."""
-        answer = page.goto(self.path.format(site=server.site_id))
+        answer = page.goto(self.address(server))
         assert answer is not None
         assert answer.status == self.status
         if self.prepare is not None:
@@ -61,9 +80,35 @@ def _asked_to_revoke(page: Page) -> None:
     page.get_by_role("dialog").wait_for()
 
 
+def _invite(page: Page) -> None:
+    page.get_by_label("Email (optional)").fill("zoe@example.com")
+    page.get_by_role("button", name="Make link").click()
+    page.locator("#new-invitation").wait_for()
+
+
+def _asked_to_remove(page: Page) -> None:
+    page.get_by_role("button", name="Remove").first.click()
+    page.get_by_role("dialog").wait_for()
+
+
 PAGES = [
     Shown("sign-in", "/login", signed_in=False),
     Shown("sign-in-refused", "/login", signed_in=False, prepare=_refused_sign_in),
+    Shown("forgotten", "/forgot-password", signed_in=False),
+    Shown("reset", "/reset-password/{reset}", signed_in=False),
+    Shown("reset-broken", "/reset-password/old", signed_in=False, status=404),
+    Shown("sign-up-closed", "/signup", signed_in=False),
+    Shown("invitation", "/invitation/{invitation}", signed_in=False),
+    Shown("invitation-broken", "/invitation/old", signed_in=False, status=404),
+    Shown("organization-new", "/organizations/new"),
+    Shown("members", "/organizations/{organization}"),
+    Shown("members-remove", "/organizations/{organization}", prepare=_asked_to_remove, whole=False),
+    Shown("invitations", "/organizations/{organization}/invitations"),
+    Shown("invitations-made", "/organizations/{organization}/invitations", prepare=_invite),
+    Shown("organization-keys", "/organizations/{organization}/keys"),
+    Shown("organization-keys-made", "/organizations/{organization}/keys", prepare=make_key),
+    Shown("audit", "/organizations/{organization}/audit"),
+    Shown("organization-name", "/organizations/{organization}/settings"),
     Shown("account", "/account"),
     Shown("account-refused", "/account", prepare=_refused_password),
     Shown("sessions", "/account/sessions"),

@@ -1,7 +1,11 @@
-"""A real server for a real browser: `rybbit serve` on a port of its own, with an owner and a site."""
+"""A real server for a real browser: `rybbit serve` on a port of its own.
+
+It has an owner, a site, and a member of the organization who may only look.
+"""
 
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -14,6 +18,7 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 OWNER = "owner@example.com"
+READER = "reader@example.com"
 PASSWORD = "correct horse battery"
 
 _START_SECONDS = 60
@@ -26,9 +31,11 @@ class Server:
     url: str
     folder: Path
     site_id: int
+    organization_id: str
     api_key: str
     account_key: str
     owner: str = OWNER
+    reader: str = READER
     password: str = PASSWORD
 
     def command(self, *arguments: str) -> str:
@@ -46,8 +53,19 @@ def running_server(folder: Path, **settings: str) -> Iterator[Server]:
             *("--password", PASSWORD, "--json"),
         )
     )
+    _run(folder, "user", "create", "--email", READER, "--password", PASSWORD)
+    _run(folder, "org", "member", "add", READER)
     with _serving(folder, settings) as url:
-        yield Server(url, folder, made["siteId"], made["apiKey"], made["accountKey"])
+        yield Server(url, folder, made["siteId"], made["organizationId"], made["apiKey"], made["accountKey"])
+
+
+@contextmanager
+def running_empty_server(folder: Path, **settings: str) -> Iterator[tuple[str, str]]:
+    """Run a server on which nobody has an account; its address, and the link that it printed."""
+    with _serving(folder, settings) as url:
+        found = re.search(r"http://\S+/setup\?token=\S+", _log_of(folder).read_text())
+        assert found is not None
+        yield url, found[0]
 
 
 @contextmanager
@@ -58,7 +76,7 @@ def _serving(folder: Path, settings: dict[str, str]) -> Iterator[str]:
     environ = (
         _environ(folder) | {"RYBBIT_LOGIN_RATE_LIMIT": "", "RYBBIT_LOGIN_ADDRESS_RATE_LIMIT": ""} | settings
     )
-    with (folder.parent / f"{folder.name}.log").open("w") as log:
+    with _log_of(folder).open("w") as log:
         process = subprocess.Popen(command, env=environ, stdout=log, stderr=log)
     url = f"http://127.0.0.1:{port}"
     try:
@@ -67,6 +85,10 @@ def _serving(folder: Path, settings: dict[str, str]) -> Iterator[str]:
     finally:
         process.terminate()
         process.wait(timeout=60)
+
+
+def _log_of(folder: Path) -> Path:
+    return folder.parent / f"{folder.name}.log"
 
 
 def _wait_for(url: str, process: "subprocess.Popen[bytes]") -> None:

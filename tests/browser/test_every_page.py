@@ -48,7 +48,7 @@ def test_it_weighs_little(new_page: PageMaker, server: Server, shown: Shown) -> 
 @EVERY
 def test_its_headers_shut_out_everything_else(new_page: PageMaker, server: Server, shown: Shown) -> None:
     page = new_page(signed_in=shown.signed_in)
-    answer = page.goto(shown.path.format(site=server.site_id))
+    answer = page.goto(shown.address(server))
     assert answer is not None
     policy = answer.headers["content-security-policy"].split("; ")
     assert policy[0] == "default-src 'none'"

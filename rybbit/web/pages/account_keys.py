@@ -1,6 +1,7 @@
 """The keys with which programs act for one's account."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
 from flask import Blueprint, Response, url_for
 from wtforms import RadioField, SelectField, StringField
@@ -16,6 +17,7 @@ from rybbit.web.pages.guards import current_account, current_person
 
 blueprint = Blueprint("account_keys", __name__, url_prefix="/account/keys")
 
+_PAGES = "signed_in.account_keys"
 _ALL, _LIMITED = "all", "limited"
 SCOPES = {
     Scope.TRACK.value: "Send events",
@@ -26,17 +28,29 @@ SCOPES = {
 _LIVES = {"": "Never", "30": "In 30 days", "90": "In 90 days", "365": "In a year"}
 
 
+def choose_access(all_text: str) -> dict[str, Any]:
+    """The two kinds of access of a key, the wider one in words."""
+    return {"choices": choices_of({_ALL: all_text, _LIMITED: "Only what is ticked"}), "default": _ALL}
+
+
 class KeyForm(PageForm):
     """A key to be made."""
 
     name = StringField("Name")
-    access = RadioField(
-        "Access",
-        choices=choices_of({_ALL: "Everything that you may do", _LIMITED: "Only what is ticked"}),
-        default=_ALL,
-    )
+    access = RadioField("Access", **choose_access("Everything that you may do"))
     scopes = TickField("What it may do", choices=choices_of(SCOPES))
     ends = SelectField("Ends", choices=choices_of(_LIVES), default="")
+
+    def read_limits(self) -> tuple[list[str] | None, datetime | None]:
+        """The scopes, None for all, and the end.
+
+        Raises:
+            InvalidInput: something was chosen that the page does not offer.
+        """
+        if not self.validate():
+            raise InvalidInput
+        scopes = None if self.access.data == _ALL else self.scopes.data or []
+        return scopes, clock.now() + timedelta(days=int(self.ends.data)) if self.ends.data else None
 
 
 @blueprint.get("")
@@ -65,7 +79,7 @@ def create() -> Response:
 @blueprint.get("/<key_id>/revoke")
 def ask(key_id: str) -> Response:
     """Ask whether a key shall end, where there are no scripts for a dialog."""
-    return show("account_keys/revoke.html", key=_key(key_id))
+    return show("account_keys/revoke.html", key=_key(key_id), pages=_PAGES)
 
 
 @blueprint.post("/<key_id>/revoke")
@@ -82,11 +96,7 @@ def revoke(key_id: str) -> Response:
 
 
 def _create(form: KeyForm) -> str:
-    if not form.validate():
-        # Choices that the page does not offer.
-        raise InvalidInput
-    scopes = None if form.access.data == _ALL else form.scopes.data or []
-    ends = clock.now() + timedelta(days=int(form.ends.data)) if form.ends.data else None
+    scopes, ends = form.read_limits()
     _, token = keys.create_account_key(
         current_account(), name=form.name.data or "", scopes=scopes, expires_at=ends, actor=current_person()
     )
@@ -106,4 +116,4 @@ def _context(form: KeyForm) -> dict[str, object]:
     now = clock.now()
     # Those that ended come last; they stay to be recognised in logs.
     found = sorted(keys.list_keys(current_account()), key=lambda key: not key.is_active(now))
-    return {"form": form, "keys": found, "now": now, "scope_names": SCOPES}
+    return {"form": form, "keys": found, "now": now, "scope_names": SCOPES, "pages": _PAGES}

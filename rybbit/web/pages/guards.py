@@ -1,8 +1,10 @@
-"""Who may see a page: four blueprints with one guard each, which every page is put behind.
+"""Who may see a page: blueprints with one guard each, which every page is put behind.
 
 `public` is for anybody, `signed_in` for whoever has an account, `site_member` for members of the site in
 the path, `site_admin` for owners and admins of its organization. The guard finds the site once;
 `current_site()` and `current_role()` hand it out, and `url_for` needs no `site` on the pages behind it.
+`organization_member` and `organization_admin` are the same for the organization in the path, with
+`current_organization()`.
 """
 
 from dataclasses import dataclass
@@ -13,9 +15,9 @@ from flask_wtf.csrf import CSRFError
 
 from rybbit.errors import Forbidden
 from rybbit.extensions import db
-from rybbit.models import Account, Role, Session, Site
+from rybbit.models import Account, Organization, Role, Session, Site
 from rybbit.services.actor import Actor
-from rybbit.web.access import current_actor, site_and_role
+from rybbit.web.access import current_actor, organization_and_role, site_and_role
 from rybbit.web.error_pages import show_error
 from rybbit.web.htmx import is_htmx, lead_to, own_path
 from rybbit.web.sign_in import csrf_token_for, signed_in_session
@@ -24,8 +26,12 @@ public = Blueprint("public", __name__)
 signed_in = Blueprint("signed_in", __name__)
 site_member = Blueprint("site_member", __name__, url_prefix="/sites/<site>")
 site_admin = Blueprint("site_admin", __name__, url_prefix="/sites/<site>")
+organization_member = Blueprint("organization_member", __name__, url_prefix="/organizations/<organization>")
+organization_admin = Blueprint("organization_admin", __name__, url_prefix="/organizations/<organization>")
 
-GUARDS = (public, signed_in, site_member, site_admin)
+_SITE_GUARDS = (site_member, site_admin)
+_ORGANIZATION_GUARDS = (organization_member, organization_admin)
+GUARDS = (public, signed_in, *_SITE_GUARDS, *_ORGANIZATION_GUARDS)
 
 
 @dataclass(frozen=True)
@@ -37,17 +43,17 @@ class Person:
 
 
 def current_session() -> Session:
-    """The session of the browser, behind `signed_in` and the guards of sites."""
+    """The session of the browser, behind every guard but `public`."""
     return cast(Session, g.session)
 
 
 def current_account() -> Account:
-    """The account that is signed in, behind `signed_in` and the guards of sites."""
+    """The account that is signed in, behind every guard but `public`."""
     return cast(Account, g.account)
 
 
 def current_person() -> Actor:
-    """Who acts, for services that note it, behind `signed_in` and the guards of sites."""
+    """Who acts, for services that note it, behind every guard but `public`."""
     return current_actor()
 
 
@@ -56,8 +62,13 @@ def current_site() -> Site:
     return cast(Site, g.site)
 
 
+def current_organization() -> Organization:
+    """The organization in the path, behind the guards of organizations."""
+    return cast(Organization, g.organization)
+
+
 def current_role() -> Role:
-    """The role in the organization of the site in the path, behind the guards of sites."""
+    """The role in the organization that the path is about, behind the guards of sites and organizations."""
     return cast(Role, g.role)
 
 
@@ -84,6 +95,21 @@ def require_member() -> None:
 def require_admin() -> None:
     """As `require_member`, for owners and admins."""
     require_member()
+    _require_admin_role()
+
+
+def require_organization_member() -> None:
+    """Find the organization of the path, for somebody who belongs to it."""
+    g.organization, g.role = organization_and_role(g.organization_id)
+
+
+def require_organization_admin() -> None:
+    """As `require_organization_member`, for owners and admins."""
+    require_organization_member()
+    _require_admin_role()
+
+
+def _require_admin_role() -> None:
     if not current_role().is_admin:
         raise Forbidden("Only owners and admins of the organization may do that")
 
@@ -109,6 +135,16 @@ def _give_site(_endpoint: str, values: dict[str, Any]) -> None:
         values.setdefault("site", g.site_name)
 
 
+def _take_organization(_endpoint: str | None, values: dict[str, Any] | None) -> None:
+    if values is not None:
+        g.organization_id = values.pop("organization")
+
+
+def _give_organization(_endpoint: str, values: dict[str, Any]) -> None:
+    if "organization_id" in g:
+        values.setdefault("organization", g.organization_id)
+
+
 def _refuse_token(_error: CSRFError) -> Response:
     """A form without the right token: from elsewhere, or from a page older than the session."""
     here = _is_signed_in()
@@ -129,12 +165,17 @@ def _is_signed_in() -> bool:
         return True
 
 
-for _guard in (signed_in, site_member, site_admin):
+for _guard in (signed_in, *_SITE_GUARDS, *_ORGANIZATION_GUARDS):
     _guard.before_request(require_sign_in)
 site_member.before_request(require_member)
 site_admin.before_request(require_admin)
-for _guard in (site_member, site_admin):
+organization_member.before_request(require_organization_member)
+organization_admin.before_request(require_organization_admin)
+for _guard in _SITE_GUARDS:
     _guard.url_value_preprocessor(_take_site)
     _guard.url_defaults(_give_site)
+for _guard in _ORGANIZATION_GUARDS:
+    _guard.url_value_preprocessor(_take_organization)
+    _guard.url_defaults(_give_organization)
 for _guard in GUARDS:
     _guard.register_error_handler(CSRFError, _refuse_token)

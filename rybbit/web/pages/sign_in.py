@@ -6,8 +6,8 @@ from wtforms import EmailField, PasswordField
 from rybbit.errors import WrongCredentials
 from rybbit.extensions import db
 from rybbit.models import Session
-from rybbit.services import sign_in
-from rybbit.web.access import client_address
+from rybbit.services import accounts, sign_in
+from rybbit.web.access import client_address, current_runtime
 from rybbit.web.errors import TooManyRequests
 from rybbit.web.guesses import current_guesses
 from rybbit.web.htmx import lead_to, own_path, show
@@ -29,6 +29,8 @@ def index() -> Response:
     """The form; whoever is signed in already goes on."""
     if signed_in_session() is not None:
         return lead_to(_destination())
+    if not accounts.has_accounts():
+        return lead_to(url_for("public.setup.index"))
     return _show(SignInForm())
 
 
@@ -75,7 +77,8 @@ def _begin_session(email: str, password: str) -> tuple[Session, str]:
 
 
 def _show(form: SignInForm, *, status: int = 200) -> Response:
-    context = {"form": form, "next": _destination()}
+    is_closed = accounts.is_signup_disabled(current_runtime().config.disable_signup)
+    context = {"form": form, "next": _destination(), "can_sign_up": not is_closed}
     return show("sign_in/index.html", "sign_in/_form.html", status=status, **context)
 
 
