@@ -1,6 +1,5 @@
 """`app.py` under the servers that people have: Flask's own, gunicorn, granian's command."""
 
-import contextlib
 import http.client
 import json
 from collections.abc import Iterator, Sequence
@@ -44,9 +43,7 @@ def _ask(
     """The answer; a body that is a list of pieces goes over in chunks."""
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE)
     try:
-        # What is too long is not read: the server may have answered and closed before all of it is sent.
-        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-            connection.request(method, path, body, {"Content-Type": "application/json", **headers})
+        connection.request(method, path, body, {"Content-Type": "application/json", **headers})
         answer = connection.getresponse()
         text = answer.read()
         return answer.status, json.loads(text) if text else None, answer.headers

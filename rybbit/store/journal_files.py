@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rybbit import clock
+from rybbit.store.event import read_line
 
 logger = logging.getLogger(__name__)
 
@@ -225,6 +226,27 @@ def complete_lines(path: Path, offset: int) -> list[bytes]:
             continue
         return data[offset : _end_of_last_batch(data)].splitlines()
     return []
+
+
+def unfinished_ids(path: Path) -> tuple[int, int] | None:
+    """The first and last id of a batch whose end is missing in an open file; None if there is none.
+
+    Such lines are of a write under way, or of a writer that died in it; nobody was told that they are stored.
+    """
+    try:
+        with path.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - len(CONTINUED)))
+            end = file.read()
+            if not end or (end.endswith(b"\n") and end != CONTINUED):
+                return None
+            file.seek(0)
+            data = file.read()
+    except FileNotFoundError:
+        return None
+    lines = data[_end_of_last_batch(data) :].splitlines()
+    rows = [row for line in lines if (row := read_line(line)) is not None]
+    return (min(row["id"] for row in rows), max(row["id"] for row in rows)) if rows else None
 
 
 def close_under_name(path: Path) -> None:

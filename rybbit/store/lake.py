@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 from rybbit.locks import FileLock, leave_to_parent, register_forkable
 from rybbit.store.base import EVERYTHING, Scope, UnreadableBatch
 from rybbit.store.event import COLUMNS, LAST_MS, REQUIRED, Kind
-from rybbit.store.journal_files import JournalFolder
+from rybbit.store.journal_files import JournalFolder, unfinished_ids
 from rybbit.store.lake_rewrite import LakeRewriter
 from rybbit.store.lake_table import LakeTable, Snapshot
 from rybbit.store.tombstones import Tombstones, hidden_condition
@@ -197,7 +197,12 @@ class LakeStore:
         # The snapshot twice as well: both listings can miss a file that was renamed, then moved.
         if self._journal.listing() != before or self._table.snapshot() is not snapshot:
             return None
-        return _View(snapshot, *before.names_after(snapshot.last_batch), hidden)
+        open_names, closed_names = before.names_after(snapshot.last_batch)
+        # Looked at last: a batch that is whole by now may be read.
+        for name in open_names:
+            if (ids := unfinished_ids(self._journal.path / name)) is not None:
+                hidden += f" or id between {ids[0]:d} and {ids[1]:d}"
+        return _View(snapshot, open_names, closed_names, hidden)
 
     def _run(
         self, sql: str, parameters: Mapping[str, Any], view: _View, scope: Scope, *, lenient: bool

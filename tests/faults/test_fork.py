@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -54,11 +55,20 @@ def _send_to_every_worker(site: Instance, server: Server, event_ids: list[str]) 
 
 
 def _replace_workers(server: Server, number: int) -> None:
-    """Send a signal to every worker and wait until others have taken their place."""
+    """Send a signal to every worker and wait until others have taken their place.
+
+    A worker of gunicorn that is still starting is deaf to SIGTERM, so whoever stays is told again.
+    """
     old = set(server.worker_pids())
-    for pid in old:
-        os.kill(pid, number)
-    wait_until(lambda: not old & set(server.worker_pids()), "the workers are new")
+
+    def are_gone() -> bool:
+        left = old & set(server.worker_pids())
+        for pid in left:
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
+        return not left
+
+    wait_until(are_gone, "the workers are new")
 
 
 def test_event_before_the_fork(site: Instance, preloaded: Server) -> None:

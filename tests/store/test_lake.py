@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from rybbit.store.base import Scope
 from rybbit.store.event import COLUMNS, Kind
-from rybbit.store.journal_files import JournalFolder, Listing
+from rybbit.store.journal_files import CONTINUED, JournalFolder, Listing
 from rybbit.store.lake import LakeOptions, LakeStore
 from rybbit.store.lake_table import DataFile
 from rybbit.store.tombstones import Tombstone, Tombstones
@@ -50,8 +50,15 @@ class TestRelation:
         path = parts.journal_folder.path / "1-a.open"
         for size in range(len(line(1)), len(whole) + 1):
             path.write_bytes(whole[:size])
-            expected = 2 if size >= len(whole) - 1 else 1
-            assert parts.count() == expected
+            assert parts.count() == (2 if size == len(whole) else 1)
+
+    def test_of_a_batch_all_is_seen_or_nothing(self, parts: Parts) -> None:
+        batch = [line(2)[:-2] + CONTINUED, line(3)[:-2] + CONTINUED, line(4)]
+        whole = line(1) + b"".join(batch)
+        path = parts.journal_folder.path / "1-a.open"
+        for size in range(len(line(1)), len(whole) + 1):
+            path.write_bytes(whole[:size])
+            assert parts.ids() == ([1, 2, 3, 4] if size == len(whole) else [1])
 
     def test_a_query_may_begin_with_with_and_bind_values(self, parts: Parts) -> None:
         parts.store_line(line(1, pathname="/a'b"), line(2, pathname="/c"))

@@ -173,9 +173,10 @@ class TestStream:
         assert stream.tell() == len(body)
         assert len(world.stored(sender.tenant)) == 1
 
-    def test_less_than_stated(self, world: World, sender: Sender) -> None:
+    @pytest.mark.parametrize("path", ["/api/track", "/api/track/batch"])
+    def test_less_than_stated(self, world: World, sender: Sender, path: str) -> None:
         body = _body(sender)
-        answer = _post_stream(sender.client, io.BytesIO(body[:-1]), CONTENT_LENGTH=str(len(body)))
+        answer = _post_stream(sender.client, io.BytesIO(body[:-1]), path, CONTENT_LENGTH=str(len(body)))
         assert (answer.status_code, _form_errors(answer)) == (400, ["Body must be valid JSON"])
         assert world.stored(sender.tenant) == []
 

@@ -6,14 +6,13 @@ Measured, Flask's request handling costs more than half of the throughput of `PO
 import logging
 from collections.abc import Iterable
 from contextlib import suppress
-from typing import IO, TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from werkzeug.exceptions import ClientDisconnected
-from werkzeug.wsgi import get_input_stream
+from werkzeug.wsgi import LimitedStream
 
 from rybbit.ingest.answers import Answer
 from rybbit.ingest.pipeline import Pipeline
-from rybbit.web.api.tracking import Environ, answer_event, on_wire
+from rybbit.web.api.tracking import Environ, Readable, answer_event, on_wire, stated_length
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication
@@ -52,7 +51,7 @@ class TrackFront:
             return self._pass_on(environ, start_response)
         answer = self._answer(environ)
         if answer.status == 413:
-            _take_rest(get_input_stream(environ))
+            _take_rest(_body_of(environ))
         status_line, headers, body = on_wire(answer)
         start_response(status_line, headers)
         return [body]
@@ -60,7 +59,7 @@ class TrackFront:
     def _pass_on(self, environ: Environ, start_response: "StartResponse") -> Iterable[bytes]:
         if not environ.get("CONTENT_LENGTH") and not environ.get("wsgi.input_terminated"):
             return self.app(environ, start_response)
-        body = get_input_stream(environ)
+        body = _body_of(environ)
         environ["wsgi.input"] = body
         # Flask reads this very stream, so that what it leaves can be seen.
         environ["wsgi.input_terminated"] = True
@@ -78,13 +77,27 @@ class TrackFront:
             return FAILED
 
 
-def _take_rest(body: IO[bytes]) -> None:
+class _Body(LimitedStream):
+    """A body of a stated length; where its sender breaks off earlier, it ends."""
+
+    def on_disconnect(self, error: Exception | None = None) -> None:
+        """Raise nothing: what has come is judged like any other body."""
+
+
+def _body_of(environ: Environ) -> Readable:
+    if environ.get("wsgi.input_terminated"):
+        body: Readable = environ["wsgi.input"]
+        return body
+    return _Body(environ["wsgi.input"], stated_length(environ))
+
+
+def _take_rest(body: Readable) -> None:
     """Read what is left of a body, and forget it.
 
     A server that answers and closes while its client still sends makes the client's system report a broken
     connection in place of the answer.
     """
     left = _UNREAD_BYTES
-    with suppress(ClientDisconnected, OSError):
+    with suppress(OSError):
         while left > 0 and (piece := body.read(min(left, _PIECE_BYTES))):
             left -= len(piece)

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Protocol
 
 from rybbit.ingest.answers import ACCEPTED, Answer
 from rybbit.ingest.pipeline import Pipeline
@@ -25,6 +25,15 @@ PREFLIGHT_HEADERS = [
 ]
 
 Environ = dict[str, Any]
+
+
+class Readable(Protocol):
+    """What a server hands over as the body of a request."""
+
+    def read(self, size: int, /) -> bytes:
+        """At most so many bytes; none at the end."""
+
+
 Wire = tuple[str, list[tuple[str, str]], bytes]
 
 
@@ -47,11 +56,9 @@ def _answer(environ: Environ, receive: Callable[[TrackRequest], Answer], limit: 
 
 def read_body(environ: Environ, limit: int) -> bytes | None:
     """The body of a request; None if it is longer than the limit."""
-    length = environ.get("CONTENT_LENGTH")
     stream = environ["wsgi.input"]
-    if length:
-        # Python reads no more than 4300 digits; the first ones say enough.
-        wanted = int(length[:_LENGTH_DIGITS]) if length.isascii() and length.isdigit() else 0
+    if environ.get("CONTENT_LENGTH"):
+        wanted = stated_length(environ)
         return None if wanted > limit else _read_fully(stream, wanted)
     if not environ.get("wsgi.input_terminated"):
         return MISSING_BODY
@@ -59,7 +66,14 @@ def read_body(environ: Environ, limit: int) -> bytes | None:
     return None if len(body) > limit else body
 
 
-def _read_fully(stream: Any, wanted: int) -> bytes:
+def stated_length(environ: Environ) -> int:
+    """The length that the headers give, in bytes; 0 if they give none that can be read."""
+    length = environ.get("CONTENT_LENGTH") or ""
+    # Python reads no more than 4300 digits; the first ones say enough.
+    return int(length[:_LENGTH_DIGITS]) if length.isascii() and length.isdigit() else 0
+
+
+def _read_fully(stream: Readable, wanted: int) -> bytes:
     body: bytes = stream.read(wanted)
     # A server may hand over what has come so far, and more at the next call.
     while len(body) < wanted and (more := stream.read(wanted - len(body))):
