@@ -52,7 +52,7 @@ def build_front_end(folder: Path) -> None:
         FrontEndError: node or a package cannot be had, or the sources are wrong.
     """
     note = folder / "dist" / "built-from.txt"
-    state = _state_of_sources(folder)
+    state = state_of_sources(folder)
     if note.is_file() and note.read_text() == state and (folder / "dist" / "manifest.json").is_file():
         return
     _run(folder, "npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund")
@@ -60,7 +60,7 @@ def build_front_end(folder: Path) -> None:
     note.write_text(state)
 
 
-def _state_of_sources(folder: Path) -> str:
+def state_of_sources(folder: Path) -> str:
     """A hash of everything that the build is made from."""
     files = [folder / name for name in ("build.mjs", "package.json", "package-lock.json")]
     files += sorted(path for path in (folder / "src").rglob("*") if path.is_file())

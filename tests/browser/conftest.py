@@ -93,10 +93,10 @@ def owner_page(new_page: PageMaker) -> Page:
     return new_page(signed_in=True)
 
 
-def sign_in(page: Page, server: Server) -> None:
-    """Sign the owner in with the form."""
+def sign_in(page: Page, server: Server, *, email: str = "", password: str = "") -> None:
+    """Sign somebody in with the form, by default the owner."""
     page.goto("/login")
-    page.get_by_label("Email").fill(server.owner)
-    page.get_by_label("Password").fill(server.password)
+    page.get_by_label("Email").fill(email or server.owner)
+    page.get_by_label("Password").fill(password or server.password)
     page.get_by_role("button", name="Sign in").click()
     page.wait_for_url(lambda url: "/login" not in url)

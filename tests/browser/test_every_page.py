@@ -8,7 +8,6 @@ from tests.browser.conftest import PageMaker
 from tests.browser.pages import PAGES, Shown
 from tests.browser.server import Server
 
-MOST_BYTES = 120 * 1024
 # What a finger hits, in CSS pixels; links inside a text are as high as its lines.
 LEAST_HEIGHT = 44
 EVERY = pytest.mark.parametrize("shown", PAGES, ids=str)
@@ -43,7 +42,7 @@ def test_it_weighs_little(new_page: PageMaker, server: Server, shown: Shown) -> 
     page.on("requestfinished", lambda request: sizes.append(sum(request.sizes().values())))
     shown.open(page, server)
     # Only what comes before anything is done on the page.
-    assert 0 < sum(sizes[:6]) <= MOST_BYTES
+    assert 0 < sum(sizes[:6]) <= shown.most_kilobytes * 1024
 
 
 @EVERY

@@ -11,19 +11,19 @@ from rybbit.extensions import db
 from rybbit.models import Key, Scope
 from rybbit.services import keys
 from rybbit.web.htmx import add_toast, show, show_change
-from rybbit.web.pages.forms import PageForm, TickField
+from rybbit.web.pages.forms import PageForm, TickField, choices_of
 from rybbit.web.pages.guards import current_account, current_person
 
 blueprint = Blueprint("account_keys", __name__, url_prefix="/account/keys")
 
 _ALL, _LIMITED = "all", "limited"
-SCOPES = [
-    (Scope.TRACK.value, "Send events"),
-    (Scope.STATS_READ.value, "Read statistics"),
-    (Scope.SITES_READ.value, "See sites and their settings"),
-    (Scope.SITES_WRITE.value, "Make, change and delete sites"),
-]
-_LIVES = [("", "Never"), ("30", "In 30 days"), ("90", "In 90 days"), ("365", "In a year")]
+SCOPES = {
+    Scope.TRACK.value: "Send events",
+    Scope.STATS_READ.value: "Read statistics",
+    Scope.SITES_READ.value: "See sites and their settings",
+    Scope.SITES_WRITE.value: "Make, change and delete sites",
+}
+_LIVES = {"": "Never", "30": "In 30 days", "90": "In 90 days", "365": "In a year"}
 
 
 class KeyForm(PageForm):
@@ -32,11 +32,11 @@ class KeyForm(PageForm):
     name = StringField("Name")
     access = RadioField(
         "Access",
-        choices=[(_ALL, "Everything that you may do"), (_LIMITED, "Only what is ticked")],
+        choices=choices_of({_ALL: "Everything that you may do", _LIMITED: "Only what is ticked"}),
         default=_ALL,
     )
-    scopes = TickField("What it may do", choices=SCOPES)
-    ends = SelectField("Ends", choices=_LIVES, default="")
+    scopes = TickField("What it may do", choices=choices_of(SCOPES))
+    ends = SelectField("Ends", choices=choices_of(_LIVES), default="")
 
 
 @blueprint.get("")
@@ -106,4 +106,4 @@ def _context(form: KeyForm) -> dict[str, object]:
     now = clock.now()
     # Those that ended come last; they stay to be recognised in logs.
     found = sorted(keys.list_keys(current_account()), key=lambda key: not key.is_active(now))
-    return {"form": form, "keys": found, "now": now, "scope_names": dict(SCOPES)}
+    return {"form": form, "keys": found, "now": now, "scope_names": SCOPES}

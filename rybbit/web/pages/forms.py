@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from flask_wtf import FlaskForm
 from wtforms import SelectMultipleField
+from wtforms.fields import SelectChoice
 from wtforms.widgets import CheckboxInput
 
 from rybbit.errors import InvalidInput
@@ -44,6 +45,11 @@ class TickField(SelectMultipleField):  # type: ignore[misc]  # wtforms carries n
     """Any number of things from a list, each with a box to tick."""
 
     option_widget = CheckboxInput()
+
+
+def choices_of(names: Mapping[str, str]) -> list[SelectChoice]:
+    """The choices of a field: what each says to people, by what it says to us."""
+    return [SelectChoice(value=value, label=name) for value, name in names.items()]
 
 
 def trim(text: str | None) -> str:

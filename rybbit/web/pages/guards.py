@@ -91,9 +91,12 @@ def require_admin() -> None:
 def _path_to_return_to() -> str | None:
     """Where somebody was: the page itself, not a form that was sent or a part that was asked for."""
     if is_htmx():
-        address = request.headers.get("HX-Current-URL", "")
-        return own_path(address.removeprefix(request.host_url.rstrip("/")))
-    return request.full_path.rstrip("?") if request.method == "GET" and request.path != "/" else None
+        # Its scheme may be another than ours is behind a proxy; `own_path` looks at what is left.
+        _, _, address = request.headers.get("HX-Current-URL", "").partition(f"://{request.host}")
+        return own_path(address)
+    if request.method != "GET" or request.path == "/":
+        return None
+    return own_path(f"{request.script_root}{request.full_path}".rstrip("?"))
 
 
 def _take_site(_endpoint: str | None, values: dict[str, Any] | None) -> None:
