@@ -68,7 +68,7 @@ def test_sites_keep_what_they_had_and_are_open(first_version: Engine) -> None:
         assert [(site.site_id, site.domain) for site in found] == [(1, "d0.example"), (2, "d1.example")]
         assert {site.restricted for site in found} == {False}
         assert {site.private_link_key for site in found} == {None}
-        assert found[0].excluded_countries == ["DE"]
+        assert [(site.excluded_countries, site.exclusion_notes) for site in found] == [(["DE"], {})] * 2
         assert session.scalars(select(Key.site_id)).all() == [1]
         assert session.scalars(select(Account.password_hash)).all() == ["hash"]
 

@@ -10,7 +10,7 @@ from rybbit.models.organization import Member, Organization, Role
 from rybbit.models.password_reset import PasswordReset
 from rybbit.models.revision import Revision, bump_revision
 from rybbit.models.session import Session
-from rybbit.models.site import Site, SiteMember
+from rybbit.models.site import ExclusionNote, Site, SiteMember
 from rybbit.models.visitor import DaySalt
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "AuditEntry",
     "DaySalt",
     "Drop",
+    "ExclusionNote",
     "Invitation",
     "Key",
     "Member",

@@ -1,6 +1,7 @@
 """Sites and their settings."""
 
 from datetime import datetime
+from typing import TypedDict
 
 from sqlalchemy import JSON, ForeignKey, Identity, LargeBinary, String
 from sqlalchemy.orm import Mapped, mapped_column
@@ -8,6 +9,14 @@ from sqlalchemy.orm import Mapped, mapped_column
 from rybbit import clock, security
 from rybbit.extensions import Base
 from rybbit.models.columns import UtcDateTime
+
+
+class ExclusionNote(TypedDict):
+    """Why something is excluded, who excluded it, and when (ISO 8601)."""
+
+    note: str
+    by: str
+    at: str
 
 
 class Site(Base):
@@ -51,6 +60,8 @@ class Site(Base):
     # Lists are replaced, never changed in place: a change inside would go unnoticed.
     excluded_ips: Mapped[list[str]] = mapped_column(JSON, default=list)
     excluded_countries: Mapped[list[str]] = mapped_column(JSON, default=list)
+    # By pattern or country; what was excluded before there were notes has none.
+    exclusion_notes: Mapped[dict[str, ExclusionNote]] = mapped_column(JSON, default=dict)
 
 
 class SiteMember(Base):

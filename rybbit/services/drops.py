@@ -1,10 +1,10 @@
 """Counts of the events that were refused or filtered."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, delete, func, select
 
 from rybbit.extensions import db
 from rybbit.models import Drop, Reason, Site, insert_for
@@ -12,6 +12,9 @@ from rybbit.models.drop import RULE_LENGTH
 
 DropKey = tuple[int, str, str, datetime]
 """Site number, reason, rule, and the hour (UTC) that the event was received in."""
+
+Rule = tuple[Reason, str]
+"""Why events were dropped, and the rule that decided."""
 
 # SQLite takes 32,766 values in a statement; a row has five.
 _ROWS_A_STATEMENT = 1_000
@@ -53,6 +56,18 @@ def drops_of(site: Site, *, since: datetime | None = None, limit: int = 1_000) -
         query = query.where(Drop.hour >= _hour(since))
     order = (Drop.hour.desc(), Drop.count.desc(), Drop.reason, Drop.rule)
     return list(db.session.scalars(query.order_by(*order).limit(limit)))
+
+
+def count_by_rule(site: Site, reasons: Iterable[Reason], *, since: datetime) -> dict[Rule, int]:
+    """How many events of a site fell to each rule since an hour, the most first."""
+    total = func.sum(Drop.count)
+    query = (
+        select(Drop.reason, Drop.rule, total)
+        .where(Drop.site_id == site.site_id, Drop.reason.in_(list(reasons)), Drop.hour >= _hour(since))
+        .group_by(Drop.reason, Drop.rule)
+        .order_by(total.desc(), Drop.rule)
+    )
+    return {(reason, rule): int(count) for reason, rule, count in db.session.execute(query)}
 
 
 def _merged(counts: Mapping[DropKey, int]) -> Counter[DropKey]:

@@ -1,13 +1,33 @@
 """Who may see a site: its organization, or of its members only some."""
 
+from dataclasses import dataclass
+
 from sqlalchemy import delete, or_, select
 from sqlalchemy.sql import ColumnElement
 
 from rybbit.errors import NotFound
 from rybbit.extensions import db
-from rybbit.models import Account, Member, Role, Site, SiteMember, bump_revision, insert_for
+from rybbit.models import (
+    Account,
+    Member,
+    Organization,
+    Role,
+    Site,
+    SiteMember,
+    bump_revision,
+    insert_for,
+)
 from rybbit.services import audit
 from rybbit.services.actor import COMMAND, Actor
+
+
+@dataclass(frozen=True)
+class SeenSite:
+    """A site as one of the people who can see it does."""
+
+    site: Site
+    organization: Organization
+    role: Role
 
 
 def accessible_role(actor: Actor, site: Site) -> Role | None:
@@ -30,6 +50,18 @@ def accessible_sites(actor: Actor, organization_id: str) -> list[Site]:
     if not role.is_admin:
         query = query.where(seen_by_member(actor.account_id))
     return list(db.session.scalars(query.order_by(Site.site_id)))
+
+
+def sites_of(account: Account) -> list[SeenSite]:
+    """The sites of all organizations that an account can see, by the names of both."""
+    query = (
+        select(Site, Organization, Member.role)
+        .join(Organization, Organization.id == Site.organization_id)
+        .join(Member, Member.organization_id == Organization.id)
+        .where(Member.account_id == account.id, or_(Member.role != Role.MEMBER, seen_by_member(account.id)))
+        .order_by(Organization.name, Organization.id, Site.name, Site.site_id)
+    )
+    return [SeenSite(site, organization, role) for site, organization, role in db.session.execute(query)]
 
 
 def seen_by_member(account_id: str | None) -> ColumnElement[bool]:

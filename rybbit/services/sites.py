@@ -1,5 +1,6 @@
 """Making, finding and changing sites."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import delete, select
@@ -9,7 +10,7 @@ from rybbit import clock
 from rybbit.errors import Conflict, NotFound
 from rybbit.extensions import db
 from rybbit.ingest.payload_details import is_storable
-from rybbit.models import Drop, Organization, Site, bump_revision
+from rybbit.models import Drop, ExclusionNote, Organization, Site, bump_revision
 from rybbit.services import audit
 from rybbit.services.actor import COMMAND, Actor
 from rybbit.services.site_settings import SETTING_NAMES, read_changes, read_new_site
@@ -35,14 +36,17 @@ def create_site(
     site = Site(
         organization_id=organization.id, created_by=created_by or actor.account_id or actor.key_id, **values
     )
+    site.exclusion_notes = _noted_exclusions(site, {}, actor)
     db.session.add(site)
     db.session.flush()
     _record(actor, "site.create", site)
     return site
 
 
-def update_site(site: Site, changes: object, *, actor: Actor = COMMAND) -> Site:
+def update_site(site: Site, changes: object, *, actor: Actor = COMMAND, note: str = "") -> Site:
     """Change the settings given, by their outside names, and leave the others alone.
+
+    `note` says of exclusions that are new why they are there.
 
     Raises:
         InvalidInput: a setting is unknown or unfit, or none is given; nothing is changed.
@@ -56,6 +60,7 @@ def update_site(site: Site, changes: object, *, actor: Actor = COMMAND) -> Site:
     before = settings_of(site)
     for name, value in values.items():
         setattr(site, name, value)
+    site.exclusion_notes = _noted_exclusions(site, before, actor, note)
     site.updated_at = clock.now()
     db.session.flush()
     after = settings_of(site)
@@ -129,6 +134,17 @@ def lock_site(site: Site) -> None:
         db.session.refresh(site)
     except InvalidRequestError as error:
         raise NotFound("Site not found") from error
+
+
+def _noted_exclusions(
+    site: Site, before: Mapping[str, Any], actor: Actor, note: str = ""
+) -> dict[str, ExclusionNote]:
+    """The notes on what a site excludes now: those there were, less what is gone, and on what is new."""
+    known = site.exclusion_notes or {}
+    old = {*before.get("excludedIPs", ()), *before.get("excludedCountries", ())}
+    new = ExclusionNote(note=note, by=actor.name, at=clock.to_iso(clock.now()))
+    rules = [*site.excluded_ips, *site.excluded_countries]
+    return {rule: known.get(rule, new) for rule in rules if rule in known or rule not in old}
 
 
 def _to_number(text: str) -> int | None:

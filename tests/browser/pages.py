@@ -1,7 +1,9 @@
 """Every page, for the tests that hold for all of them and for `shots.py`. A new page is a line here."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from uuid import uuid4
 
 from playwright.sync_api import Page
 
@@ -91,7 +93,91 @@ def _asked_to_remove(page: Page) -> None:
     page.get_by_role("dialog").wait_for()
 
 
+def _refused_site(page: Page) -> None:
+    page.get_by_label("Domain").fill("nonsense")
+    page.get_by_role("button", name="Make site").click()
+    page.locator("#domain-error").wait_for()
+
+
+def _refused_lines(page: Page) -> None:
+    page.get_by_role("textbox", name="Addresses and ranges").fill("192.0.2.7\nnonsense\n192.0.2.0/99")
+    page.get_by_role("button", name="Exclude addresses").click()
+    page.get_by_role("list", name="Lines that cannot be read").wait_for()
+
+
+def _excluded(page: Page) -> None:
+    form = page.get_by_role("form", name="Exclude addresses")
+    form.get_by_role("textbox", name="Addresses and ranges").fill("192.0.2.0/24")
+    form.get_by_label("Note").fill("Office")
+    form.get_by_role("button", name="Exclude addresses").click()
+    page.get_by_role("button", name="Remove 192.0.2.0/24").wait_for()
+    form = page.get_by_role("form", name="Exclude a country")
+    form.get_by_label("Country").fill("Germany (DE)")
+    form.get_by_role("button", name="Exclude country").click()
+    page.get_by_role("button", name="Remove Germany").wait_for()
+    form = page.get_by_role("form", name="Try the rules")
+    form.get_by_label("Address").fill("192.0.2.7")
+    form.get_by_role("button", name="Try").click()
+    page.get_by_text("It would not be stored").wait_for()
+
+
+def _asked_to_revoke_a_sites_key(page: Page) -> None:
+    make_key(page)
+    page.get_by_role("button", name="Revoke").first.click()
+    page.get_by_role("dialog").wait_for()
+
+
+def _private_key(page: Page) -> None:
+    make = page.get_by_role("button", name="Generate a private key")
+    if make.count():
+        make.click()
+    page.locator("#link-key").wait_for()
+
+
+def _refused_deletion(page: Page) -> None:
+    page.get_by_role("button", name="Delete for good").click()
+    page.locator("#typed_domain-error").wait_for()
+
+
+def _made_install_key(page: Page) -> None:
+    page.get_by_role("button", name="Make a key").click()
+    page.get_by_text("is shown this once").wait_for()
+
+
+def _first_event(page: Page) -> None:
+    page.get_by_label("Name").fill("Shop")
+    page.get_by_label("Domain").fill(f"shop-{uuid4().hex[:8]}.example.com")
+    page.get_by_role("button", name="Make site").click()
+    page.get_by_role("button", name="Make a key").click()
+    page.get_by_text("is shown this once").wait_for()
+    command = page.locator("#command").inner_text()
+    key, site_id = re.search("rb_[0-9a-f]{32}", command), re.search('"site_id": "([0-9]+)"', command)
+    assert key and site_id
+    event = {"api_key": key[0], "site_id": site_id[1], "pathname": "/"}
+    assert page.request.post("/api/track", data=event).json() == {"success": True}
+    page.get_by_text("Events are arriving").wait_for()
+
+
 PAGES = [
+    Shown("sites-new", "/sites/new"),
+    Shown("sites-new-refused", "/sites/new", prepare=_refused_site),
+    Shown("install", "/sites/{site}/install"),
+    Shown("install-key", "/sites/{site}/install", prepare=_made_install_key),
+    Shown("install-arrived", "/sites/new", prepare=_first_event),
+    Shown("sites", "/sites"),
+    Shown("general", "/sites/{site}/settings/general"),
+    Shown("delete", "/sites/{site}/settings/general/delete", prepare=_refused_deletion),
+    Shown("tracking", "/sites/{site}/settings/tracking"),
+    Shown("exclusions", "/sites/{site}/settings/exclusions"),
+    Shown("exclusions-refused", "/sites/{site}/settings/exclusions", prepare=_refused_lines),
+    Shown("exclusions-tried", "/sites/{site}/settings/exclusions", prepare=_excluded),
+    Shown("site-keys", "/sites/{site}/settings/keys"),
+    Shown("site-keys-made", "/sites/{site}/settings/keys", prepare=make_key),
+    Shown(
+        "site-keys-revoke", "/sites/{site}/settings/keys", prepare=_asked_to_revoke_a_sites_key, whole=False
+    ),
+    Shown("sharing", "/sites/{site}/settings/sharing"),
+    Shown("sharing-key", "/sites/{site}/settings/sharing", prepare=_private_key),
     Shown("sign-in", "/login", signed_in=False),
     Shown("sign-in-refused", "/login", signed_in=False, prepare=_refused_sign_in),
     Shown("forgotten", "/forgot-password", signed_in=False),

@@ -2,10 +2,18 @@
 
 from flask import Flask
 
-from rybbit.web.pages import filters
+from rybbit.web.pages import exclusions, filters, general, install, sharing, site_keys, tracking
 from rybbit.web.pages.account import blueprint as account
 from rybbit.web.pages.account_keys import blueprint as account_keys
-from rybbit.web.pages.guards import GUARDS, organization_admin, organization_member, public, signed_in
+from rybbit.web.pages.guards import (
+    GUARDS,
+    organization_admin,
+    organization_member,
+    public,
+    signed_in,
+    site_admin,
+    site_member,
+)
 from rybbit.web.pages.home import blueprint as home
 from rybbit.web.pages.joining import accepting
 from rybbit.web.pages.joining import blueprint as joining
@@ -21,6 +29,7 @@ from rybbit.web.pages.sessions import blueprint as sessions
 from rybbit.web.pages.setup import blueprint as setup
 from rybbit.web.pages.sign_in import blueprint as sign_in
 from rybbit.web.pages.sign_up import blueprint as sign_up
+from rybbit.web.pages.sites import blueprint as sites
 from rybbit.web.pages.theme import blueprint as theme
 from rybbit.web.sign_in import keep_private
 
@@ -32,6 +41,7 @@ public.register_blueprint(passwords)
 public.register_blueprint(sign_up)
 public.register_blueprint(joining)
 signed_in.register_blueprint(home)
+signed_in.register_blueprint(sites)
 signed_in.register_blueprint(account)
 signed_in.register_blueprint(account_keys)
 signed_in.register_blueprint(sessions)
@@ -43,6 +53,10 @@ organization_admin.register_blueprint(organization_audit)
 organization_admin.register_blueprint(organization_invitations)
 organization_admin.register_blueprint(organization_keys)
 organization_admin.register_blueprint(organization_settings)
+
+for page in (install, general, tracking, exclusions, site_keys, sharing):
+    site_member.register_blueprint(page.blueprint)
+    site_admin.register_blueprint(page.changes)
 
 
 def register(app: Flask) -> None:

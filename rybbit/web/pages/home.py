@@ -10,4 +10,4 @@ blueprint = Blueprint("home", __name__)
 @blueprint.get("/")
 def index() -> Response:
     """Lead to the first page of whoever is signed in."""
-    return lead_to(url_for("signed_in.account.index"))
+    return lead_to(url_for("signed_in.sites.index"))
