@@ -5,8 +5,9 @@ from flask import Flask
 from rybbit.web.pages import filters
 from rybbit.web.pages.account import blueprint as account
 from rybbit.web.pages.account_keys import blueprint as account_keys
-from rybbit.web.pages.guards import GUARDS, public, signed_in
+from rybbit.web.pages.guards import GUARDS, public, signed_in, site_member
 from rybbit.web.pages.home import blueprint as home
+from rybbit.web.pages.inspector import blueprint as inspector
 from rybbit.web.pages.sessions import blueprint as sessions
 from rybbit.web.pages.sign_in import blueprint as sign_in
 from rybbit.web.pages.theme import blueprint as theme
@@ -19,6 +20,7 @@ signed_in.register_blueprint(home)
 signed_in.register_blueprint(account)
 signed_in.register_blueprint(account_keys)
 signed_in.register_blueprint(sessions)
+site_member.register_blueprint(inspector)
 
 
 def register(app: Flask) -> None:
