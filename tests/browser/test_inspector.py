@@ -128,7 +128,7 @@ def test_nothing_is_announced_row_by_row(owner_page: Page, place: Place) -> None
     assert owner_page.locator(f":is({live}) #entries, #entries :is({live})").count() == 0
 
 
-def test_an_error_stops_it_and_is_said_once(owner_page: Page, place: Place, watch: Watch) -> None:
+def test_an_error_stops_it_until_it_is_resumed(owner_page: Page, place: Place, watch: Watch) -> None:
     watch.allow("status of 503")
 
     def refuse(route: Route) -> None:

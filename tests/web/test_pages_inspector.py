@@ -93,6 +93,7 @@ class TestAccess:
         [
             *(("owner in a browser", 200), ("admin in a browser", 200), ("member in a browser", 200)),
             *(("other member in a browser", 404), ("stranger in a browser", 404)),
+            # "owner" has a key, and keys are for programs.
             *(("nobody", 303), ("ended session", 303), ("owner", 303)),
         ],
     )
@@ -102,10 +103,7 @@ class TestAccess:
             "/api/track", json={"site_id": cast.id, "pathname": "/secret-path"}, headers=_FOREIGN
         )
         answer = cast.call(caller, "GET", "/sites/{site}/inspector", headers=headers)
-        if caller == "owner":
-            # A key is for programs.
-            assert answer.status_code in (303, 204, 403)
-        elif status == 303 and headers:
+        if status == 303 and headers:
             assert answer.status_code == 204
             assert answer.headers["HX-Redirect"].startswith("/login")
         else:
@@ -158,14 +156,16 @@ class TestPolling:
         # A toast, and nothing that would take the place of the poller.
         assert answer.text.strip().startswith('<hx-partial hx-target="#toasts"')
 
-    def test_at_most_a_hundred(self, looker: Looker, sender: Sender) -> None:
+    def test_no_more_than_is_light(self, looker: Looker, sender: Sender) -> None:
+        cursor = cursor_of(looker.look())
         for number in range(3):
             events = [{"pathname": f"/{number}-{each}"} for each in range(50)]
             body = {"site_id": sender.tenant.id, "api_key": sender.tenant.api_key, "events": events}
             assert sender.post(body, path="/api/track/batch").status_code == 200
         sender.browse(headers=_FOREIGN)
         sender.send()
-        assert len(rows_of(looker.look())) == 100
+        assert len(rows_of(looker.look())) == 50
+        assert len(rows_of(looker.poll(cursor))) == 100
         assert len(rows_of(looker.look("show=lost"))) == 1
 
 

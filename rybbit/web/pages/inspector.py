@@ -16,7 +16,9 @@ blueprint = Blueprint("inspector", __name__, url_prefix="/inspector")
 
 # What can be asked for, by the word in the address.
 _SHOWN = {"": "Everything", "kept": "Kept", "lost": "Not kept"}
-_ROWS = 100
+# A page is as light as others with these many; what comes between two looks may be more.
+_ROWS = 50
+_NEWS = 100
 # Everything that is held.
 _MOST = 1_000
 
@@ -61,16 +63,20 @@ def _look(site: Site, shown: str, since: str | None) -> InspectorPage:
         runtime.unkept,
         site.site_id,
         # Else a thousand kept events would hide the one refused, of which only those are asked for.
-        limit=_MOST if shown else _ROWS,
+        limit=_MOST if shown else _most_rows(),
         since=since,
         with_addresses=site.track_ip,
     )
 
 
 def _entries(site: Site, page: InspectorPage, shown: str) -> list[Entry]:
-    rows = [row for row in page.rows if _is_shown(row, shown)][:_ROWS]
+    rows = [row for row in page.rows if _is_shown(row, shown)][: _most_rows()]
     names = {key.id: key.name for key in keys.list_keys(site)} if any(row["key"] for row in rows) else {}
     return [describe(row, names) for row in rows]
+
+
+def _most_rows() -> int:
+    return _NEWS if is_partial() else _ROWS
 
 
 def _is_shown(row: dict[str, Any], shown: str) -> bool:

@@ -114,8 +114,8 @@ def _facts(row: Mapping[str, Any], key_names: Mapping[str, str]) -> list[tuple[s
         ("Answer", _join(" ", str(row["status"]), row["error"])),
         ("Own time", row["timestamp"] or ""),
         ("Host", row["hostname"]),
-        ("Path", row["pathname"]),
-        ("Event name", row["event_name"]),
+        # Else it is what the row is called.
+        ("Path", row["pathname"] if row["event_name"] else ""),
         ("Rule", row["rule"] if row["rule"] not in (key, "address") else ""),
         ("Key", key_names.get(key, "One that is gone") if key else ""),
         ("Why this address", row["address_why"]),
