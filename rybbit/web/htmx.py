@@ -58,6 +58,11 @@ def show_change(part: str, *, to: str, toast: str, **context: Any) -> Response:
     return _vary(make_response(render_template(part, **context) + render_toasts()))
 
 
+def show_nothing() -> Response:
+    """Answer htmx that the page stays as it is."""
+    return _vary(make_response("", 204))
+
+
 def lead_to(url: str, *, toast: str | None = None, kind: ToastKind = "success") -> Response:
     """Lead the browser to another page, in a way that does not send the form again."""
     if toast is not None:

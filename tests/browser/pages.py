@@ -158,6 +158,28 @@ def _first_event(page: Page) -> None:
     page.get_by_text("Events are arriving").wait_for()
 
 
+def send_event(page: Page, *, headers: dict[str, str] | None = None, **fields: object) -> int:
+    """Send an event to the site of the page's address, as a page of that site does; answers the status."""
+    site = page.url.split("/sites/")[1].split("/")[0]
+    shown = {"User-Agent": FIREFOX, "Origin": "https://example.com", **(headers or {})}
+    body = {"site_id": site, "type": "pageview", "pathname": "/", **fields}
+    return page.request.post("/api/track", data=body, headers=shown).status
+
+
+def _reached(page: Page) -> None:
+    """Events of every outcome, one of them opened."""
+    send_event(page, pathname="/pricing")
+    send_event(page, type="custom_event", event_name="Sign-up finished", pathname="/welcome")
+    send_event(page, pathname="/robots.txt", headers={"User-Agent": "Googlebot/2.1"})
+    send_event(page, pathname="/blog", headers={"Origin": "https://foreign.example"})
+    send_event(page, pathname="/docs/a-rather-long-path/" + "and-longer-still/" * 12)
+    send_event(page, pathname="/checkout", headers={"Authorization": "Bearer wrong"})
+    page.locator(".entries > li").filter(has_text="Wrong key").first.locator("summary").click()
+    page.get_by_text("keys masked").first.wait_for()
+
+
+FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+
 PAGES = [
     Shown("sites-new", "/sites/new"),
     Shown("sites-new-refused", "/sites/new", prepare=_refused_site),
@@ -201,6 +223,8 @@ PAGES = [
     Shown("keys", "/account/keys"),
     Shown("keys-made", "/account/keys", prepare=make_key),
     Shown("keys-revoke", "/account/keys", prepare=_asked_to_revoke, whole=False),
+    Shown("inspector-empty", "/sites/{site}/inspector"),
+    Shown("inspector", "/sites/{site}/inspector", prepare=_reached),
     Shown("not-found", "/nothing-here", status=404),
     Shown("api", "/docs/api", signed_in=False, most_kilobytes=200),
 ]

@@ -15,6 +15,7 @@ from rybbit.web.pages.guards import (
     site_member,
 )
 from rybbit.web.pages.home import blueprint as home
+from rybbit.web.pages.inspector import blueprint as inspector
 from rybbit.web.pages.joining import accepting
 from rybbit.web.pages.joining import blueprint as joining
 from rybbit.web.pages.members import blueprint as members
@@ -57,6 +58,7 @@ organization_admin.register_blueprint(organization_settings)
 for page in (install, general, tracking, exclusions, site_keys, sharing):
     site_member.register_blueprint(page.blueprint)
     site_admin.register_blueprint(page.changes)
+site_member.register_blueprint(inspector)
 
 
 def register(app: Flask) -> None:
