@@ -1,15 +1,19 @@
 """Refusals as people see them: a page, or a toast where htmx asked for a part of one."""
 
+import logging
 from http import HTTPStatus
 
 from flask import Response, make_response, render_template
 
+from rybbit.errors import ConfigurationError
 from rybbit.web.htmx import add_toast, is_partial, render_toasts
+
+logger = logging.getLogger(__name__)
 
 _TEXTS = {
     400: ("That did not work", "Something in the request was not understood."),
     403: ("You may not do that", "Ask an owner or admin of the organization."),
-    404: ("There is nothing here", "The address is wrong, or it is none of your business."),
+    404: ("There is nothing here", "The address is wrong, or the page is for others."),
     405: ("That did not work", "This address does not take that kind of request."),
     409: ("That contradicts something", "Look at the page again, and try once more."),
     413: ("That is too large", "Send less at once."),
@@ -28,10 +32,20 @@ def show_error(status: int, reason: str = "", *, retry_after: int | None = None)
         add_toast(text or title, "error")
         response = make_response(render_toasts(), status)
     else:
-        page = render_template("error/index.html", status=status, title=title, text=text, advice=advice)
-        response = make_response(page, status)
+        response = _show_page(status, title, text)
     response.vary.add("HX-Request-Type")
     response.headers["Cache-Control"] = "no-store"
     if retry_after is not None:
         response.headers["Retry-After"] = str(retry_after)
     return response
+
+
+def _show_page(status: int, title: str, text: str) -> Response:
+    try:
+        return make_response(
+            render_template("error/index.html", status=status, title=title, text=text), status
+        )
+    except ConfigurationError as error:
+        # There is no style sheet to show a page with, which may be what went wrong in the first place.
+        logger.error("%s", error)  # the traceback says no more
+        return make_response(f"{title}. {text}\n{error}\n", status, {"Content-Type": "text/plain"})

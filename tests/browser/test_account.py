@@ -223,6 +223,31 @@ def test_two_tabs_with_the_same_form(new_guest_page: GuestMaker) -> None:
     expect(page.get_by_label("Name", exact=True)).to_have_value("Second")
 
 
+def test_two_tabs_that_sign_in(new_page: PageMaker, server: Server) -> None:
+    page = new_page()
+    page.goto("/login")
+    sign_in(page.context.new_page(), server)
+    page.get_by_label("Email").fill(server.owner)
+    page.get_by_label("Password").fill(server.password)
+    page.get_by_role("button", name="Sign in").click()
+    expect(page).to_have_url(f"{server.url}/account")
+
+
+def test_what_is_gone_is_said_and_the_page_stays(new_guest_page: GuestMaker, watch: Watch) -> None:
+    new_guest_page()
+    page = new_guest_page()
+    other = page.context.new_page()
+    watch.allow("status of 404")
+    for tab in (page, other):
+        tab.goto("/account/sessions")
+    for tab in (page, other):
+        row = tab.get_by_role("row").filter(has=tab.get_by_role("button")).filter(has_not_text="This one")
+        row.get_by_role("button").click()
+    expect(other.get_by_role("status")).to_contain_text("Session not found")
+    expect(other.get_by_role("heading", name="Where you are signed in")).to_be_visible()
+    expect(other.get_by_role("row")).to_have_count(3)
+
+
 def test_back_and_forward(owner_page: Page) -> None:
     for path in ("/account", "/account/sessions", "/account/keys"):
         owner_page.goto(path)

@@ -49,7 +49,12 @@ class TestMounted:
         assert answer.status_code == 404
         assert answer.json is not None and answer.json["success"] is False
         assert host.client().get(f"{PREFIX}/nothing").status_code == 404
-        assert host.client().get(PREFIX).status_code == 404
+
+    def test_the_prefix_leads_to_the_pages(self, host: Host) -> None:
+        answer = host.client().get(PREFIX)
+        assert (answer.status_code, answer.headers["Location"]) == (308, f"http://localhost{PREFIX}/")
+        answer = host.client().get(f"{PREFIX}/")
+        assert (answer.status_code, answer.headers["Location"]) == (303, f"{PREFIX}/login")
 
     def test_nothing_of_it_is_above_the_prefix(self, host: Host) -> None:
         for path in ("/api/health", "/api/track", f"{PREFIX}x/api/health", "/nothing"):

@@ -88,7 +88,7 @@ def test_the_api_works_below_a_prefix(tmp_path: Path) -> None:
         document = content(client.get("/analytics/api/openapi.json"))
         assert document["servers"] == [{"url": "/analytics"}]
         page = client.get("/analytics/docs/api").get_data(as_text=True)
-        assert 'href="/analytics/static/src/docs.css"' in page
+        assert 'href="/analytics/static/dist/docs-' in page
         assert client.get("/docs/api").status_code == 404
     finally:
         mounted.app.extensions["rybbit"].stop()

@@ -153,11 +153,20 @@ class TestRefusals:
         answer = world.client().get("/nothing-here")
         assert answer.status_code == 404
         assert "There is nothing here" in text_of(answer)
+        assert "Set-Cookie" not in answer.headers
 
     def test_a_toast(self, world: World) -> None:
         answer = Person(world).get("/nothing-here", headers=PARTIAL)
         assert answer.status_code == 404
         assert answer.text.startswith('<hx-partial hx-target="#toasts"')
+
+    def test_a_front_end_that_was_not_built(
+        self, world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(world.app.extensions["rybbit_assets"], "folder", tmp_path)
+        answer = world.client().get("/nothing-here")
+        assert (answer.status_code, answer.mimetype) == (404, "text/plain")
+        assert "The front end has not been built" in answer.text
 
     def test_json(self, world: World) -> None:
         answer = world.client().get("/api/nothing-here", headers=PARTIAL)

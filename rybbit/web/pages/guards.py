@@ -111,7 +111,11 @@ def _give_site(_endpoint: str, values: dict[str, Any]) -> None:
 
 def _refuse_token(_error: CSRFError) -> Response:
     """A form without the right token: from elsewhere, or from a page older than the session."""
-    if not _is_signed_in():
+    here = _is_signed_in()
+    if here and request.endpoint == "public.sign_in.begin":
+        # Somebody signed in meanwhile, in another tab: that page leads on.
+        return lead_to(url_for("public.sign_in.index"))
+    if not here:
         text = "The page was open for too long. Please try again; the browser must allow cookies."
         return lead_to(url_for("public.sign_in.index"), toast=text, kind="error")
     return show_error(400, "This page is from before you signed in. Load it again, and try once more.")
