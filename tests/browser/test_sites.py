@@ -118,6 +118,24 @@ def test_waiting_stops(new_page: PageMaker, site: OwnSite, server: Server) -> No
     assert asked == []
 
 
+def test_waiting_for_a_server_that_is_away_says_so_once(
+    new_page: PageMaker, site: OwnSite, watch: Watch
+) -> None:
+    watch.allow("ERR_FAILED")
+    watch.allow("Failed to fetch")
+    page = new_page(signed_in=True)
+    page.goto(f"/sites/{site.site_id}/install")
+    page.route("**/status", lambda route: route.abort())
+    for _ in range(2):
+        with page.expect_event("requestfailed"):
+            pass
+    expect(page.locator(".toast-error")).to_have_count(1)
+    page.unroute("**/status")
+    with page.expect_response(lambda answer: answer.url.endswith("/status")) as waiting:
+        pass
+    assert waiting.value.status == 204
+
+
 @WAYS
 def test_general(new_page: PageMaker, site: OwnSite, javascript: bool) -> None:
     page = new_page(signed_in=True, javascript=javascript)

@@ -6,7 +6,7 @@ export function startToasts() {
   if (!region) return;
   for (const toast of region.children) expire(toast);
   new MutationObserver((changes) => {
-    for (const change of changes) for (const toast of change.addedNodes) expire(toast);
+    for (const change of changes) for (const toast of change.addedNodes) settle(region, toast);
   }).observe(region, { childList: true });
   region.addEventListener("click", (event) => {
     if (event.target.closest("button")) event.target.closest(".toast").remove();
@@ -24,8 +24,16 @@ export function showToast(text, { kind = "success" } = {}) {
   document.getElementById("toasts").append(toast);
 }
 
+function settle(region, toast) {
+  if (!(toast instanceof HTMLElement && toast.isConnected)) return;
+  // What asks again and again would pile up the same message while the server is away.
+  for (const other of [...region.children]) {
+    if (other !== toast && other.firstChild?.data === toast.firstChild?.data) other.remove();
+  }
+  expire(toast);
+}
+
 function expire(toast) {
-  if (!(toast instanceof HTMLElement)) return;
   if (!toast.classList.contains("toast-error")) {
     setTimeout(() => toast.remove(), SHOWN_MS);
     return;
