@@ -12,7 +12,7 @@ from tests.browser.server import READER, Server
 _LINKS = {
     # For somebody else than the owner, whose sessions would end with it.
     "reset": ("user", "reset", READER, "--show"),
-    "invitation": ("org", "invite", "--show"),
+    "invitation": ("org", "invite", "--org", "{organization}", "--show"),
 }
 Preparation = Callable[[Page], None]
 
@@ -40,7 +40,7 @@ class Shown:
         """Its path on this server."""
         known = {"site": server.site_id, "organization": server.organization_id}
         links = {
-            name: server.command(*command).strip().rpartition("/")[2]
+            name: server.command(*(part.format(**known) for part in command)).strip().rpartition("/")[2]
             for name, command in _LINKS.items()
             if f"{{{name}}}" in self.path
         }

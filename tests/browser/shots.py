@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, StorageState
 from tests.browser.chromium import running_browser
 from tests.browser.conftest import sign_in
 from tests.browser.pages import PAGES, Shown
-from tests.browser.server import Server, running_server
+from tests.browser.server import Server, running_empty_server, running_server
 
 FOLDER = Path(__file__).parent / "shots"
 _WIDTHS = {"wide": 1280, "narrow": 360}
@@ -31,6 +31,16 @@ def take_shots(names: list[str]) -> None:
         for shown in PAGES:
             if not names or shown.name in names:
                 _take(browser, server, shown, state if shown.signed_in else None)
+        if not names or "setup" in names:
+            _take_setup(browser, Path(folder) / "empty")
+
+
+def _take_setup(browser: Browser, folder: Path) -> None:
+    """The first run has a server of its own, on which nobody has an account."""
+    with running_empty_server(folder) as (url, link):
+        server = Server(url, folder, 0, "", "", "")
+        _take(browser, server, Shown("setup", link.removeprefix(url)), None)
+        _take(browser, server, Shown("setup-closed", "/setup"), None)
 
 
 def _take(browser: Browser, server: Server, shown: Shown, state: StorageState | None) -> None:

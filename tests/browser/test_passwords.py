@@ -56,7 +56,7 @@ def test_a_used_link(new_page: PageMaker, server: Server, watch: Watch) -> None:
 
 @WAYS
 def test_joining_with_a_new_account(new_page: PageMaker, server: Server, javascript: bool) -> None:
-    path = path_of(server.command("org", "invite", "--show"))
+    path = path_of(server.command("org", "invite", "--org", server.organization_id, "--show"))
     page = new_page(javascript=javascript, width=360)
     email = f"joiner{next(_numbers)}@example.com"
     page.goto(path)
@@ -78,7 +78,9 @@ def test_joining_with_a_new_account(new_page: PageMaker, server: Server, javascr
 def test_joining_with_the_account_there_is(new_page: PageMaker, server: Server, javascript: bool) -> None:
     email = f"known{next(_numbers)}@example.com"
     server.command("user", "create", "--email", email, "--password", server.password)
-    path = path_of(server.command("org", "invite", "--email", email, "--show"))
+    path = path_of(
+        server.command(*("org", "invite", "--org", server.organization_id), "--email", email, "--show")
+    )
     page = new_page(javascript=javascript)
     page.goto(path)
     page.get_by_role("link", name="Sign in").click()

@@ -12,7 +12,7 @@ from rybbit.models import ActorKind, AuditEntry
 _SENTENCES = {
     "organization.create": "made the organization {target}",
     "organization.update": "changed the organization",
-    "member.add": "made {target} a member",
+    "member.add": "added {target}",
     "member.role": "changed the role of {target}",
     "member.remove": "removed {target}",
     "member.leave": "left the organization",

@@ -13,6 +13,7 @@ from rybbit.web.htmx import lead_to, show
 from rybbit.web.pages.beginnings import begin_session
 from rybbit.web.pages.forms import PageForm, trim
 from rybbit.web.pages.guards import current_account
+from rybbit.web.pages.organizations import page_of
 from rybbit.web.pages.sign_up import show_refusal
 from rybbit.web.sign_in import csrf_token_for, signed_in_session
 
@@ -57,7 +58,7 @@ def sign_up(token: str) -> Response:
     except (InvalidInput, Conflict) as error:
         show_refusal(form, error)
         return _show(form, invitation, token, status=422)
-    return begin_session(account, to=_page_of(organization_id), toast="Welcome")
+    return begin_session(account, to=page_of(organization_id), toast="Welcome")
 
 
 @accepting.post("/accept")
@@ -73,16 +74,12 @@ def accept(token: str) -> Response:
         return lead_to(url_for("public.joining.index", token=token), toast=str(error), kind="error")
     organization_id, name = organization.id, organization.name
     db.session.commit()
-    return lead_to(_page_of(organization_id), toast=f"You belong to {name} now")
+    return lead_to(page_of(organization_id), toast=f"You belong to {name} now")
 
 
 def _find(token: str) -> Invitation | None:
     current_guesses().count_address(client_address())
     return invitations.find_invitation(token)
-
-
-def _page_of(organization_id: str) -> str:
-    return url_for("organization_member.members.index", organization=organization_id)
 
 
 def _show(form: JoinForm, invitation: Invitation, token: str, *, status: int = 200) -> Response:
