@@ -17,7 +17,7 @@ blueprint = Blueprint("inspector", __name__, url_prefix="/inspector")
 # What can be asked for, by the word in the address.
 _SHOWN = {"": "Everything", "kept": "Kept", "lost": "Not kept"}
 # A page is as light as others with these many; what comes between two looks may be more.
-_ROWS = 50
+_ROWS = 30
 _NEWS = 100
 # Everything that is held.
 _MOST = 1_000
