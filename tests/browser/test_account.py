@@ -230,7 +230,7 @@ def test_two_tabs_that_sign_in(new_page: PageMaker, server: Server) -> None:
     page.get_by_label("Email").fill(server.owner)
     page.get_by_label("Password").fill(server.password)
     page.get_by_role("button", name="Sign in").click()
-    expect(page).to_have_url(f"{server.url}/account")
+    expect(page).to_have_url(f"{server.url}/sites")
 
 
 def test_what_is_gone_is_said_and_the_page_stays(new_guest_page: GuestMaker, watch: Watch) -> None:
