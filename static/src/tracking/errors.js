@@ -16,8 +16,11 @@ export function watchErrors(report) {
     const properties = fit({ message, stack: error.stack && String(error.stack), ...place }, 4096);
     report({ event_name: String(error.name || "Error"), properties });
   };
-  const onError = ({ error, message, filename, lineno, colno }) =>
-    tell(error, message, { fileName: filename, lineNumber: lineno, columnNumber: colno });
+  const onError = ({ error, message, filename, lineno, colno }) => {
+    // Of errors in scripts of other origins browsers tell neither.
+    if (!error && !filename) return;
+    tell(error, message, { fileName: filename || undefined, lineNumber: lineno, columnNumber: colno });
+  };
   const onRejection = ({ reason }) => {
     const found = PLACE.exec((reason && reason.stack) || "");
     const place = found ? { fileName: found[1], lineNumber: +found[2], columnNumber: +found[3] } : {};
@@ -27,8 +30,6 @@ export function watchErrors(report) {
   addEventListener("unhandledrejection", guarded(onRejection));
 }
 
-/** Browsers tell nothing of errors in scripts of other origins, and those are not the site's anyway. */
 function isOurs(fileName) {
-  if (fileName === undefined) return true;
-  return fileName !== "" && new URL(fileName, location.href).origin === location.origin;
+  return !fileName || new URL(fileName, location.href).origin === location.origin;
 }
