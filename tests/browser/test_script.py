@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, BrowserContext, Error, Page, Route
 
 from tests.browser.server import Server
 
-_SECONDS = 8
+_SECONDS = 15
 _numbers = count(1)
 _LINKS = """
 <a id="away" href="https://elsewhere.example/there?x=1" target="_blank">Over there</a>
@@ -27,6 +27,10 @@ function fail() {
   throw error;
 }
 </script>
+"""
+_HIDE = """
+Object.defineProperty(document, "visibilityState", {value: "hidden", configurable: true});
+document.dispatchEvent(new Event("visibilitychange", {bubbles: true}));
 """
 Row = dict[str, Any]
 
@@ -222,8 +226,9 @@ def test_how_fast_the_page_was(shop: Shop) -> None:
         "performance.getEntriesByName(document.querySelector('[src$=\"vitals.js\"]').src).length"
     )
     page.wait_for_function("performance.getEntriesByType('paint').length > 0")
-    with page.expect_response("**/api/track"):
-        page.goto(f"{shop.origin}/next")
+    # Requests of a page that is really left pass by what takes them across.
+    for _ in range(2):
+        page.evaluate(_HIDE)
     [row] = shop.rows(1, "performance")
     assert row["pathname"] == "/slow"
     [sent] = [body for body in map(json.loads, shop.sent) if body["type"] == "performance"]
