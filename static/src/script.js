@@ -51,6 +51,7 @@ function start() {
     if (switches.trackErrors) watchErrors((fields) => sender.send("error", fields));
     if (switches.webVitals) loadVitals(tag, sender);
   });
+  addEventListener("visibilitychange", guarded(() => document.visibilityState === "hidden" && sender.flush()));
   whenSeen(() => switchesOf(tag).then(begin));
 }
 

@@ -146,6 +146,7 @@ def test_events_and_people(shop: Shop) -> None:
     page.evaluate("rybbit.event('signup', {plan: 'pro', seats: 3, odd: 'a\\0b\\ud800'})")
     assert page.evaluate("rybbit.identify('  zoe '); rybbit.getUserId()") == "zoe"
     page.evaluate("rybbit.event('x'.repeat(300), {long: 'y'.repeat(5000)})")
+    shop.rows(3)
     page.reload()
     page.wait_for_function("window.rybbit && rybbit.getUserId() === 'zoe'")
     rows = shop.rows(2, "custom_event")
@@ -226,7 +227,7 @@ def test_how_fast_the_page_was(shop: Shop) -> None:
         "performance.getEntriesByName(document.querySelector('[src$=\"vitals.js\"]').src).length"
     )
     page.wait_for_function("performance.getEntriesByType('paint').length > 0")
-    # Requests of a page that is really left pass by what takes them across.
+    # Not by leaving: what takes the requests across does not see those of a page that is gone.
     for _ in range(2):
         page.evaluate(_HIDE)
     [row] = shop.rows(1, "performance")

@@ -12,6 +12,11 @@ export class Sender {
   /** Begin to send. */
   open(switches) {
     this.switches = switches;
+    this.flush();
+  }
+
+  /** Send what waits; before it is known whether they may be, without the parameters of URLs. */
+  flush() {
     this.waiting.splice(0).forEach((event) => this.post(event));
   }
 
@@ -32,7 +37,7 @@ export class Sender {
 
   post(event) {
     const { querystring, ...rest } = event;
-    const body = encode(this.switches.trackUrlParams ? event : rest);
+    const body = encode(this.switches && this.switches.trackUrlParams ? event : rest);
     const address = this.tag.address("track");
     // Both send plain text, for which browsers need not ask the server first.
     const leaving = document.visibilityState === "hidden";
