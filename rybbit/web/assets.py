@@ -3,8 +3,9 @@
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import cast
 
-from flask import Flask, Response, request, url_for
+from flask import Flask, Response, current_app, request, url_for
 
 from rybbit.errors import ConfigurationError
 
@@ -39,6 +40,15 @@ class Assets:
             raise ConfigurationError(_MISSING) from error
         except KeyError as error:
             raise ConfigurationError(f"There is no {name} among what the front-end build made.") from error
+
+    def path_of(self, name: str) -> Path:
+        """Where that file lies; raises as `name_of` does."""
+        return self.folder / self.name_of(name)
+
+
+def current_assets() -> Assets:
+    """The built files of the app that handles the request."""
+    return cast(Assets, current_app.extensions[_EXTENSION])
 
 
 def register(app: Flask) -> None:

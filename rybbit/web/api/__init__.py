@@ -9,6 +9,7 @@ from rybbit.web.api.health import blueprint as health
 from rybbit.web.api.members import blueprint as members
 from rybbit.web.api.openapi import blueprint as openapi
 from rybbit.web.api.organizations import blueprint as organizations
+from rybbit.web.api.script import blueprint as script
 from rybbit.web.api.site_access import blueprint as site_access
 from rybbit.web.api.sites import blueprint as sites
 from rybbit.web.api.stats import blueprint as stats
@@ -17,7 +18,7 @@ from rybbit.web.api.tracking_config import blueprint as tracking_config
 from rybbit.web.sign_in import keep_private
 
 PRIVATE = (account_keys, auth, members, organizations, site_access, sites, stats)
-BLUEPRINTS = (health, openapi, track, tracking_config, *PRIVATE)
+BLUEPRINTS = (health, openapi, script, track, tracking_config, *PRIVATE)
 
 
 def register(app: Flask) -> None:

@@ -1,6 +1,7 @@
 """How events get to a site, and whether the first one has."""
 
 import shlex
+from html import escape
 from typing import Any
 
 from flask import Blueprint, Response, make_response, request, url_for
@@ -22,7 +23,7 @@ _NO_KEY = "rb_YOUR_KEY"
 
 @blueprint.get("")
 def index() -> Response:
-    """The command that sends an event, and the state of things."""
+    """The tag for the site's pages, the command that sends an event, and the state of things."""
     return show(_PAGE, **_context())
 
 
@@ -45,19 +46,30 @@ def make_key() -> Response:
 
 
 def _context(token: str | None = None) -> dict[str, Any]:
-    return {"arrived": _has_data(), "command": _command(token or _NO_KEY), "token": token}
+    return {"arrived": _has_data(), "tag": _tag(), "command": _command(token or _NO_KEY), "token": token}
 
 
 def _has_data() -> bool:
     return has_data(current_runtime().store, current_site().site_id)
 
 
+def _tag() -> str:
+    """What the pages of the site need for the tracking script."""
+    source = escape(_address_of("/api/script.js"))
+    return f'<script src="{source}" async data-site-id="{current_site().id}"></script>'
+
+
+def _address_of(path: str) -> str:
+    """Where browsers and programs elsewhere find this server."""
+    address = current_runtime().config.base_url or request.url_root
+    return address.rstrip("/") + path
+
+
 def _command(token: str) -> str:
     """A command for a shell that sends one pageview."""
-    address = current_runtime().config.base_url or request.url_root
     event = f'{{"site_id": "{current_site().site_id}", "type": "pageview", "pathname": "/"}}'
     lines = [
-        f"curl {shlex.quote(address.rstrip('/') + '/api/track')}",
+        f"curl {shlex.quote(_address_of('/api/track'))}",
         "  -H 'Content-Type: application/json'",
         f"  -H 'Authorization: Bearer {token}'",
         f"  -d '{event}'",
