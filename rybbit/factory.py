@@ -4,8 +4,9 @@ import logging
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
-from flask import Flask, current_app, has_app_context
+from flask import Flask, current_app, has_app_context, request
 from sqlalchemy import event
 
 from rybbit import migrations, paths
@@ -37,7 +38,7 @@ def create_app(config: Mapping[str, object] | None = None, *, migrate: bool = Tr
     settings = load_config(config)
     _prepare_folder(settings.instance_path)
     logging.getLogger("rybbit").setLevel(settings.log_level.upper())
-    app = Flask(
+    app = Server(
         "rybbit",
         root_path=str(paths.PACKAGE),
         instance_path=str(settings.instance_path),
@@ -59,6 +60,14 @@ def create_app(config: Mapping[str, object] | None = None, *, migrate: bool = Tr
     register_error_handlers(app)
     app.wsgi_app = TrackFront(app.wsgi_app, runtime)  # type: ignore[method-assign]
     return app
+
+
+class Server(Flask):
+    """The server's app."""
+
+    def log_exception(self, exc_info: Any) -> None:
+        """Log a failure by the name of its view: an address can hold the token of a link."""
+        self.logger.error("A request failed: %s %s", request.method, request.endpoint, exc_info=exc_info)
 
 
 def _prepare_folder(folder: Path) -> None:

@@ -18,7 +18,7 @@ HIDDEN = "…"
 _SHORTEST_SECRET = 8
 _SHORTEST_BEGINNING = 5
 _TOKEN = re.compile(r"rb_[0-9a-f]{8,}", re.IGNORECASE)
-_SECRET_NAMES = frozenset({"apikey", "authorization", "token", "accesstoken", "password", "secret"})
+_SECRET_NAME = re.compile(r"key\Z|token|secret|passw|authorization|cookie|jwt|session|credential")
 _ADDRESS_NAMES = frozenset({"ipaddress", "ip"})
 _ESCAPE = re.compile(r"\\+u([0-9a-fA-F]{4})|%([0-9a-fA-F]{2})")
 _ROUNDS = 4
@@ -162,7 +162,7 @@ class _JsonMask:
         return self._masked(piece, text)
 
     def _is_secret(self) -> bool:
-        return self._hidden_at >= 0 or self._name in _SECRET_NAMES
+        return self._hidden_at >= 0 or _SECRET_NAME.search(self._name) is not None
 
     def _masked(self, piece: str, text: str) -> str:
         masked = mask(text, self._secrets)

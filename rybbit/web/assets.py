@@ -67,6 +67,10 @@ def register(app: Flask) -> None:
 def _keep_forever(response: Response) -> Response:
     """A name with a hash of its content never stands for something else."""
     filename = str((request.view_args or {}).get("filename", "")) if request.endpoint == "static" else ""
-    if filename.startswith("dist/") and response.status_code in (200, 206, 304):
+    if (
+        filename.startswith("dist/")
+        and filename != "dist/manifest.json"
+        and response.status_code in (200, 206, 304)
+    ):
         response.headers["Cache-Control"] = _FOREVER
     return response

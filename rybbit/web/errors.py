@@ -138,8 +138,14 @@ def _http_error(error: HTTPException) -> Response:
         # A redirect of the router, as to the same path with a slash at its end.
         return cast(Response, Response.force_type(error.get_response()))
     if is_page:
-        return show_error(error.code or 500)
-    response = _refusal(error.code or 500, success=False, error=error.description or error.name)
+        return _with_headers_of(error, show_error(error.code or 500))
+    return _with_headers_of(
+        error, _refusal(error.code or 500, success=False, error=error.description or error.name)
+    )
+
+
+def _with_headers_of(error: HTTPException, response: Response) -> Response:
+    """Keep what the error says in headers, such as the methods that are allowed."""
     for name, value in error.get_headers():
         if name.lower() not in ("content-type", "content-length"):
             response.headers[name] = value

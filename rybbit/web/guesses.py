@@ -36,6 +36,15 @@ class Guesses:
         self.count_address(address)
         _refuse(self._by_account.hit(_account_name(email)))
 
+    def count_reset(self, email: str, address: str) -> None:
+        """Count a wish for a link to an account; apart from its sign-ins, which strangers could block so.
+
+        Raises:
+            TooManyRequests: the account or the address has had too many.
+        """
+        self.count_address(address)
+        _refuse(self._by_account.hit(f"reset-{_account_name(email)}"))
+
     def count_address(self, address: str) -> None:
         """Count a try at something that is no account: a reset link, a new account.
 

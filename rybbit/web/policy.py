@@ -66,6 +66,7 @@ def register(app: Flask) -> None:
 
 
 def _restrict(response: Response) -> Response:
+    response.headers.setdefault("X-Content-Type-Options", "nosniff")
     if response.mimetype == "text/html":
         response.headers.setdefault("Content-Security-Policy", str(g.get(_POLICY, PAGE)))
         for name, value in _HEADERS.items():

@@ -49,7 +49,7 @@ def site(server: Server) -> Iterator[OwnSite]:
 @pytest.fixture
 def reader(server: Server, new_page: PageMaker) -> Iterator[Page]:
     """A page of a member, who may only read."""
-    email = "reader@example.com"
+    email = "looker@example.com"
     server.command("user", "create", "--email", email, "--password", server.password)
     server.command("org", "member", "add", email)
     page = new_page()

@@ -212,7 +212,7 @@ def forget_password() -> Response:
     """Mail a reset link to who forgot the password."""
     require_json()
     body = body_as(ForgotBody)
-    current_guesses().count_password(body.email, client_address())
+    current_guesses().count_reset(body.email, client_address())
     mail_reset_later(body.email)
     return shown(Done())
 

@@ -3,7 +3,9 @@
 import re
 from collections.abc import Mapping, Sequence
 
+from flask import request
 from flask_wtf import FlaskForm
+from werkzeug.datastructures import MultiDict
 from wtforms import SelectMultipleField
 from wtforms.fields import SelectChoice
 from wtforms.widgets import CheckboxInput
@@ -12,13 +14,25 @@ from rybbit.errors import InvalidInput
 
 _CAPITAL = re.compile("[A-Z]")
 # What services say to programs, in the words of a form.
-_TEXTS = {"Is not the password of this account": "This is not your password"}
+_TEXTS = {
+    "Is not the password of this account": "This is not your password",
+    "Array must contain at most 100 element(s)": "At most 100 addresses and ranges can be excluded",
+}
 
 
 class PageForm(FlaskForm):  # type: ignore[misc]  # flask-wtf carries no types
     """A form of a page. It holds the CSRF token, and no rules: those are the services'."""
 
     form_errors: Sequence[str]
+
+    class Meta(FlaskForm.Meta):  # type: ignore[misc]
+        """What a form is filled from."""
+
+        def wrap_formdata(self, form: FlaskForm, formdata: object) -> object:
+            """Only the fields of a form that was sent: flask-wtf would take JSON and files for text, too."""
+            if formdata is None or isinstance(formdata, MultiDict):
+                return formdata
+            return request.form if request.method == "POST" else None
 
     def show_errors(self, error: InvalidInput, *, names: Mapping[str, str] | None = None) -> None:
         """Put what a service refused beside the fields, and what belongs to none of them above the form.

@@ -41,7 +41,7 @@ def index() -> Response:
         shown=shown,
         filters=[(_address(word), name) for word, name in _SHOWN.items()],
         here=_address(shown),
-        track_url=url_for("track.track", _external=True),
+        track_url=f"{(current_runtime().config.base_url or request.url_root).rstrip('/')}/api/track",
     )
 
 

@@ -106,4 +106,4 @@ def _show(form: JoinForm, invitation: Invitation, token: str, *, status: int = 2
 
 
 def _show_broken() -> Response:
-    return show("joining/broken.html", status=404)
+    return show("joining/broken.html", "joining/_broken.html", status=404)

@@ -43,7 +43,7 @@ def send() -> Response:
     except InvalidInput as error:
         form.show_errors(error)
         return _show_question(form, status=422)
-    current_guesses().count_password(email, client_address())
+    current_guesses().count_reset(email, client_address())
     mail_reset_later(email)
     return _show_question(form, sent_to=email)
 

@@ -3,7 +3,8 @@
 from flask import Blueprint, Response, request, url_for
 from wtforms import EmailField, HiddenField, PasswordField, StringField
 
-from rybbit.errors import InvalidInput
+from rybbit.errors import Conflict, InvalidInput
+from rybbit.extensions import db
 from rybbit.services import accounts, setup
 from rybbit.services.setup_token import end_setup_token, opens_setup
 from rybbit.web.access import client_address, current_runtime
@@ -40,7 +41,7 @@ def begin() -> Response:
     form = SetupForm()
     if accounts.has_accounts():
         # The form was sent twice, or somebody else was first.
-        return lead_to(url_for("public.sign_in.index"), toast="The server is set up. Sign in", kind="error")
+        return _lead_to_sign_in()
     if not _opens(form.setup_token.data or ""):
         return _show_where(form.setup_token.data or "")
     try:
@@ -53,9 +54,16 @@ def begin() -> Response:
     except InvalidInput as error:
         form.show_errors(error)
         return _show(form, status=422)
+    except Conflict:
+        db.session.rollback()
+        return _lead_to_sign_in()
     response = begin_session(owner, to=install_page(site.site_id), toast=f"Welcome. {site.domain} is ready")
     end_setup_token(current_runtime().config.instance_path)
     return response
+
+
+def _lead_to_sign_in() -> Response:
+    return lead_to(url_for("public.sign_in.index"), toast="The server is set up. Sign in", kind="error")
 
 
 def _opens(token: str) -> bool:
