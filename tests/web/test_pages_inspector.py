@@ -165,8 +165,17 @@ class TestPolling:
         sender.browse(headers=_FOREIGN)
         sender.send()
         assert len(rows_of(looker.look())) == 30
-        assert len(rows_of(looker.poll(cursor))) == 100
+        assert len(rows_of(looker.poll(cursor))) == 152
         assert len(rows_of(looker.look("show=lost"))) == 1
+
+    def test_the_whole_hour_can_be_seen(self, looker: Looker, sender: Sender) -> None:
+        events = [{"pathname": f"/{number}"} for number in range(60)]
+        body = {"site_id": sender.tenant.id, "api_key": sender.tenant.api_key, "events": events}
+        assert sender.post(body, path="/api/track/batch").status_code == 200
+        newest = looker.look()
+        assert (len(rows_of(newest)), f'href="{looker.path}?all=1"' in newest.text) == (30, True)
+        whole = looker.look("all=1")
+        assert (len(rows_of(whole)), "Show the whole hour" in whole.text) == (60, False)
 
 
 class TestFilters:

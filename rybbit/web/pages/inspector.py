@@ -18,19 +18,21 @@ blueprint = Blueprint("inspector", __name__, url_prefix="/inspector")
 _SHOWN = {"": "Everything", "kept": "Kept", "lost": "Not kept"}
 # A page is as light as others with these many; what comes between two looks may be more.
 _ROWS = 30
-_NEWS = 100
+_NEWS = 200
 # Everything that is held.
 _MOST = 1_000
 
 
 @blueprint.get("")
 def index() -> Response:
-    """The newest rows; for htmx, only those that came after the cursor `since`."""
+    """The newest rows, with `all` the whole hour; for htmx, only what came after the cursor `since`."""
     site, shown = current_site(), _asked_for()
     # A whole page shows all there is, whatever its address says.
     since = request.args.get("since") if is_partial() else None
-    page = _look(site, shown, since)
-    entries = _entries(site, page, shown)
+    most = _most_rows()
+    page = _look(site, since, limit=_MOST if shown else min(most + 1, _MOST))
+    rows = [row for row in page.rows if _is_shown(row, shown)]
+    entries = _entries(site, rows[:most])
     if is_partial() and page.cursor == since and not entries:
         return show_nothing()
     return show(
@@ -41,6 +43,8 @@ def index() -> Response:
         shown=shown,
         filters=[(_address(word), name) for word, name in _SHOWN.items()],
         here=_address(shown),
+        whole_hour=url_for(".index", show=shown or None, all=1) if len(rows) > most else None,
+        most_rows=max(most, _NEWS),
         track_url=f"{(current_runtime().config.base_url or request.url_root).rstrip('/')}/api/track",
     )
 
@@ -54,7 +58,8 @@ def _address(shown: str) -> str:
     return url_for(".index", show=shown or None)
 
 
-def _look(site: Site, shown: str, since: str | None) -> InspectorPage:
+def _look(site: Site, since: str | None, *, limit: int) -> InspectorPage:
+    """What came; all of it where only some outcomes are asked for, which others would hide."""
     runtime = current_runtime()
     # What this very process was sent a moment ago is looked for first.
     runtime.inspector.flush()
@@ -62,21 +67,21 @@ def _look(site: Site, shown: str, since: str | None) -> InspectorPage:
         runtime.store,
         runtime.unkept,
         site.site_id,
-        # Else a thousand kept events would hide the one refused, of which only those are asked for.
-        limit=_MOST if shown else _most_rows(),
+        limit=limit,
         since=since,
         with_addresses=site.track_ip,
     )
 
 
-def _entries(site: Site, page: InspectorPage, shown: str) -> list[Entry]:
-    rows = [row for row in page.rows if _is_shown(row, shown)][: _most_rows()]
+def _entries(site: Site, rows: list[dict[str, Any]]) -> list[Entry]:
     names = {key.id: key.name for key in keys.list_keys(site)} if any(row["key"] for row in rows) else {}
     return [describe(row, names) for row in rows]
 
 
 def _most_rows() -> int:
-    return _NEWS if is_partial() else _ROWS
+    if is_partial():
+        return _NEWS
+    return _MOST if "all" in request.args else _ROWS
 
 
 def _is_shown(row: dict[str, Any], shown: str) -> bool:
