@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from flask import Flask, Response, g
+from flask import Flask, Response, g, request
 
 SELF = "'self'"
 NONE = "'none'"
@@ -66,7 +66,8 @@ def register(app: Flask) -> None:
 
 
 def _restrict(response: Response) -> Response:
-    response.headers.setdefault("X-Content-Type-Options", "nosniff")
+    if request.endpoint == "static":
+        response.headers["X-Content-Type-Options"] = "nosniff"
     if response.mimetype == "text/html":
         response.headers.setdefault("Content-Security-Policy", str(g.get(_POLICY, PAGE)))
         for name, value in _HEADERS.items():

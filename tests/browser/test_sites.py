@@ -51,7 +51,7 @@ def reader(server: Server, new_page: PageMaker) -> Iterator[Page]:
     """A page of a member, who may only read."""
     email = "looker@example.com"
     server.command("user", "create", "--email", email, "--password", server.password)
-    server.command("org", "member", "add", email)
+    server.command("org", "member", "add", email, "--org", server.organization_id)
     page = new_page()
     sign_in(page, server, email=email)
     yield page
