@@ -43,7 +43,9 @@ def create_app(config: Mapping[str, object] | None = None, *, migrate: bool = Tr
         root_path=str(paths.PACKAGE),
         instance_path=str(settings.instance_path),
         template_folder=str(paths.templates_path()),
-        static_folder=str(paths.static_path()),
+        # What the build made, and nothing else: in a checkout its sources and packages lie beside it.
+        static_folder=str(paths.static_path() / "dist"),
+        static_url_path="/static/dist",
     )
     app.config.update(_flask_config(settings))
     # Fields keep the order in which the contract lists them.

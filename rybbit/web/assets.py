@@ -1,6 +1,7 @@
 """Scripts and style sheets as the front-end build names them."""
 
 import json
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
@@ -10,6 +11,7 @@ from flask import Flask, Response, current_app, request, url_for
 from rybbit.errors import ConfigurationError
 
 _FOREVER = "public, max-age=31536000, immutable"
+_HASHED = re.compile(r"-[A-Z0-9]{8}\.\w+\Z")
 _EXTENSION = "rybbit_assets"
 _MISSING = (
     "The front end has not been built: run `pip install -e .`, or `npm ci && node build.mjs` in static/."
@@ -53,12 +55,12 @@ def current_assets() -> Assets:
 
 def register(app: Flask) -> None:
     """Let templates say `asset("app.css")`, and browsers keep what they got for good."""
-    assets = Assets(Path(app.static_folder or "") / "dist")
+    assets = Assets(Path(app.static_folder or ""))
     app.extensions[_EXTENSION] = assets
 
     def asset(name: str) -> str:
         """The path of a built file, below the prefix where the server is mounted."""
-        return url_for("static", filename=f"dist/{assets.name_of(name)}")
+        return url_for("static", filename=assets.name_of(name))
 
     app.jinja_env.globals["asset"] = asset
     app.after_request(_keep_forever)
@@ -67,10 +69,6 @@ def register(app: Flask) -> None:
 def _keep_forever(response: Response) -> Response:
     """A name with a hash of its content never stands for something else."""
     filename = str((request.view_args or {}).get("filename", "")) if request.endpoint == "static" else ""
-    if (
-        filename.startswith("dist/")
-        and filename != "dist/manifest.json"
-        and response.status_code in (200, 206, 304)
-    ):
+    if _HASHED.search(filename) and response.status_code in (200, 206, 304):
         response.headers["Cache-Control"] = _FOREVER
     return response

@@ -70,6 +70,18 @@ class TestAssets:
             assert answer.status_code == 404
             assert "immutable" not in answer.headers.get("Cache-Control", "")
 
+    @pytest.mark.parametrize(
+        "path", ["/static/package.json", "/static/src/app.js", "/static/dist/../package.json"]
+    )
+    def test_sources_are_not_handed_out(self, world: World, path: str) -> None:
+        with world.client().get(path) as answer:
+            assert answer.status_code == 404
+
+    def test_what_has_no_hash_in_its_name_is_not_kept(self, world: World) -> None:
+        with world.client().get("/static/dist/manifest.json") as answer:
+            assert answer.status_code == 200
+            assert "immutable" not in answer.headers.get("Cache-Control", "")
+
     def test_what_was_not_built_is_said(self, tmp_path: Path) -> None:
         assets = Assets(tmp_path)
         with pytest.raises(ConfigurationError, match="has not been built"):

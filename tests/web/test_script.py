@@ -13,13 +13,6 @@ LARGEST = 5 * 1024
 NAMES = pytest.mark.parametrize("name", ["script.js", "vitals.js"])
 
 
-@pytest.fixture(autouse=True)
-def built(world: World) -> None:
-    """Nothing to look at without a front end."""
-    if not Path(world.app.static_folder or "", "dist", "manifest.json").is_file():
-        pytest.skip("The front end has not been built")
-
-
 @NAMES
 def test_any_page_may_load_it_and_keep_it_for_an_hour(world: World, name: str) -> None:
     answer = world.client().get(f"/api/{name}", headers={"Origin": "https://anywhere.example"})
