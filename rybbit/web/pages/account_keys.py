@@ -1,62 +1,26 @@
 """The keys with which programs act for one's account."""
 
-from datetime import datetime, timedelta
 from typing import Any
 
 from flask import Blueprint, Response, url_for
-from wtforms import RadioField, SelectField, StringField
 
-from rybbit import clock
 from rybbit.errors import InvalidInput
 from rybbit.extensions import db
-from rybbit.models import Key, Scope
+from rybbit.models import Key
 from rybbit.services import keys
 from rybbit.web.htmx import add_toast, show, show_change
-from rybbit.web.pages.forms import PageForm, TickField, choices_of
 from rybbit.web.pages.guards import current_account, current_person
+from rybbit.web.pages.key_forms import SCOPES, LimitedKeyForm, keys_shown
 
 blueprint = Blueprint("account_keys", __name__, url_prefix="/account/keys")
 
 _PAGES = "signed_in.account_keys"
-_ALL, _LIMITED = "all", "limited"
-SCOPES = {
-    Scope.TRACK.value: "Send events",
-    Scope.STATS_READ.value: "Read statistics",
-    Scope.SITES_READ.value: "See sites and their settings",
-    Scope.SITES_WRITE.value: "Make, change and delete sites",
-}
-_LIVES = {"": "Never", "30": "In 30 days", "90": "In 90 days", "365": "In a year"}
-
-
-def choose_access(all_text: str) -> dict[str, Any]:
-    """The two kinds of access of a key, the wider one in words."""
-    return {"choices": choices_of({_ALL: all_text, _LIMITED: "Only what is ticked"}), "default": _ALL}
-
-
-class KeyForm(PageForm):
-    """A key to be made."""
-
-    name = StringField("Name")
-    access = RadioField("Access", **choose_access("Everything that you may do"))
-    scopes = TickField("What it may do", choices=choices_of(SCOPES))
-    ends = SelectField("Ends", choices=choices_of(_LIVES), default="")
-
-    def read_limits(self) -> tuple[list[str] | None, datetime | None]:
-        """The scopes, None for all, and the end.
-
-        Raises:
-            InvalidInput: something was chosen that the page does not offer.
-        """
-        if not self.validate():
-            raise InvalidInput
-        scopes = None if self.access.data == _ALL else self.scopes.data or []
-        return scopes, clock.now() + timedelta(days=int(self.ends.data)) if self.ends.data else None
 
 
 @blueprint.get("")
 def index() -> Response:
     """The keys, and a form to make one."""
-    return _show(KeyForm(formdata=None))
+    return _show(LimitedKeyForm(formdata=None))
 
 
 @blueprint.post("")
@@ -65,7 +29,7 @@ def create() -> Response:
 
     Without JavaScript too the answer is the page itself: after a redirect the key would have to be kept.
     """
-    form = KeyForm()
+    form = LimitedKeyForm()
     try:
         token = _create(form)
     except InvalidInput as error:
@@ -73,7 +37,7 @@ def create() -> Response:
         return _show(form, status=422)
     db.session.commit()
     add_toast("Key made")
-    return _show(KeyForm(formdata=None), token=token)
+    return _show(LimitedKeyForm(formdata=None), token=token)
 
 
 @blueprint.get("/<key_id>/revoke")
@@ -91,11 +55,11 @@ def revoke(key_id: str) -> Response:
         "account_keys/_keys.html",
         to=url_for(".index"),
         toast="Key revoked",
-        **_context(KeyForm(formdata=None)),
+        **_context(LimitedKeyForm(formdata=None)),
     )
 
 
-def _create(form: KeyForm) -> str:
+def _create(form: LimitedKeyForm) -> str:
     scopes, ends = form.read_limits()
     _, token = keys.create_account_key(
         current_account(), name=form.name.data or "", scopes=scopes, expires_at=ends, actor=current_person()
@@ -107,13 +71,10 @@ def _key(key_id: str) -> Key:
     return keys.key_for(key_id, holder=current_account())
 
 
-def _show(form: KeyForm, *, status: int = 200, token: str | None = None) -> Response:
+def _show(form: LimitedKeyForm, *, status: int = 200, token: str | None = None) -> Response:
     context = _context(form) | {"token": token}
     return show("account_keys/index.html", "account_keys/_keys.html", status=status, **context)
 
 
-def _context(form: KeyForm) -> dict[str, object]:
-    now = clock.now()
-    # Those that ended come last; they stay to be recognised in logs.
-    found = sorted(keys.list_keys(current_account()), key=lambda key: not key.is_active(now))
-    return {"form": form, "keys": found, "now": now, "scope_names": SCOPES, "pages": _PAGES}
+def _context(form: LimitedKeyForm) -> dict[str, Any]:
+    return {"form": form, "scope_names": SCOPES, "pages": _PAGES, **keys_shown(current_account())}

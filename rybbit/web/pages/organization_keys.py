@@ -5,19 +5,20 @@ from typing import Any
 from flask import Blueprint, Response, url_for
 from wtforms import RadioField
 
-from rybbit import clock
 from rybbit.errors import InvalidInput
 from rybbit.extensions import db
 from rybbit.models import Key
 from rybbit.services import keys
 from rybbit.web.htmx import add_toast, show, show_change
-from rybbit.web.pages.account_keys import SCOPES, KeyForm, choose_access
 from rybbit.web.pages.guards import current_organization, current_person, current_role
+from rybbit.web.pages.key_forms import SCOPES, LimitedKeyForm, choose_access, keys_shown
 
 blueprint = Blueprint("organization_keys", __name__, url_prefix="/keys")
 
+_PAGES = "organization_admin.organization_keys"
 
-class OrganizationKeyForm(KeyForm):
+
+class OrganizationKeyForm(LimitedKeyForm):
     """A key to be made, which belongs to no person."""
 
     access = RadioField("Access", **choose_access("Everything that an admin may do"))
@@ -69,9 +70,6 @@ def revoke(key_id: str) -> Response:
     )
 
 
-_PAGES = "organization_admin.organization_keys"
-
-
 def _key(key_id: str) -> Key:
     return keys.key_for(key_id, holder=current_organization())
 
@@ -82,12 +80,9 @@ def _show(form: OrganizationKeyForm, *, status: int = 200, token: str | None = N
 
 
 def _context(form: OrganizationKeyForm) -> dict[str, Any]:
-    now = clock.now()
-    found = sorted(keys.list_keys(current_organization()), key=lambda key: not key.is_active(now))
     return {
+        **keys_shown(current_organization()),
         "form": form,
-        "keys": found,
-        "now": now,
         "scope_names": SCOPES,
         "pages": _PAGES,
         "organization": current_organization(),

@@ -5,7 +5,6 @@ from typing import Any
 from flask import Blueprint, Response, url_for
 from wtforms import StringField
 
-from rybbit import clock
 from rybbit.errors import InvalidInput
 from rybbit.extensions import db
 from rybbit.models import Key
@@ -13,6 +12,7 @@ from rybbit.services import keys
 from rybbit.web.htmx import add_toast, show, show_change
 from rybbit.web.pages.forms import PageForm
 from rybbit.web.pages.guards import current_person, current_site
+from rybbit.web.pages.key_forms import keys_shown
 
 blueprint = Blueprint("site_keys", __name__, url_prefix="/settings/keys")
 changes = Blueprint("site_keys", __name__, url_prefix="/settings/keys")
@@ -70,7 +70,4 @@ def _key(key_id: str) -> Key:
 
 
 def _context(form: KeyForm) -> dict[str, Any]:
-    now = clock.now()
-    # Those that ended come last; they stay to be recognised in logs.
-    found = sorted(keys.list_keys(current_site()), key=lambda key: not key.is_active(now))
-    return {"form": form, "keys": found, "now": now}
+    return {"form": form, **keys_shown(current_site())}
