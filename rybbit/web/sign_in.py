@@ -65,12 +65,15 @@ def keep_private(response: Response) -> Response:
     return response
 
 
-def _look_up() -> Session | None:
+def shown_session() -> Session | None:
+    """The session whose cookie the browser shows, whatever it wants to do; None if it has ended."""
     token = request.cookies.get(COOKIE)
-    if not token:
-        return None
+    return session_for(token) if token else None
+
+
+def _look_up() -> Session | None:
     before = clock.now()
-    found = session_for(token)
+    found = shown_session()
     if found is None:
         return None
     if found.last_seen_at >= before:

@@ -55,6 +55,15 @@ class TestReset:
         assert person.stored_sessions() == []
         stranger.sign_in(NEW)
 
+    @pytest.mark.parametrize("path", ["/reset-password/{}", "/invitation/{}"])
+    def test_a_lost_cookie_does_not_lose_the_link(self, world: World, path: str) -> None:
+        person = make_person(world)
+        link = path.format(reset_token(person) if "reset" in path else invite(world)[1])
+        stranger = Person(world, person.email)
+        answer = stranger.post(link, new_password=NEW)
+        assert (answer.status_code, answer.headers["Location"]) == (303, link)
+        assert "open for too long" in text_of(stranger.get(link))
+
     def test_a_link_works_once(self, world: World) -> None:
         person = make_person(world)
         token = reset_token(person)

@@ -67,6 +67,12 @@ def test_it_works_once(make_visitor: Any) -> None:
         assert len(accounts.list_accounts()) == 1
 
 
+def test_a_lost_cookie_does_not_lose_the_link(make_visitor: Any) -> None:
+    visitor, token = make_visitor()
+    answer = visitor.post("/setup", setup_token=token, **FORM)
+    assert (answer.status_code, answer.headers["Location"]) == (303, f"/setup?token={token}")
+
+
 @pytest.mark.parametrize(("query", "status"), [("", 200), ("?token=", 200), ("?token=wrong", 403)])
 def test_without_the_link_it_says_where_that_is(make_visitor: Any, query: str, status: int) -> None:
     visitor, token = make_visitor()

@@ -39,6 +39,14 @@ class TestSigningIn:
         assert len(person.stored_sessions()) == 1
         assert person.get("/login").status_code == 303
 
+    def test_signing_in_again_ends_the_former_session(self, person: Person) -> None:
+        person.sign_in()
+        (former,) = person.stored_sessions()
+        answer = person.post("/login", email=person.email, password=PASSWORD)
+        assert answer.status_code == 303
+        (session,) = person.stored_sessions()
+        assert session.id != former.id
+
     def test_htmx_is_told_to_load_the_page(self, person: Person) -> None:
         person.get("/login")
         answer = person.post("/login", email=person.email, password=PASSWORD, headers=PARTIAL)

@@ -1,30 +1,30 @@
-"""What the pages share on which somebody gets an account."""
+"""What the pages share on which a session begins."""
 
-from flask import Response, current_app, request, url_for
+from flask import Response, request
 
 from rybbit.extensions import db
-from rybbit.models import Account
+from rybbit.models import Account, Session
 from rybbit.services import sign_in
 from rybbit.web.access import client_address
 from rybbit.web.htmx import lead_to
-from rybbit.web.sign_in import csrf_token_for, set_cookie
+from rybbit.web.sign_in import csrf_token_for, set_cookie, shown_session
 
 
 def begin_session(account: Account, *, to: str, toast: str) -> Response:
     """Sign somebody in who need not show a password, and lead on; everything is committed."""
     agent = request.headers.get("User-Agent", "")
     session, token = sign_in.start_session(account, address=client_address(), user_agent=agent)
+    return lead_on(session, token, to=to, toast=toast)
+
+
+def lead_on(session: Session, token: str, *, to: str, toast: str | None = None) -> Response:
+    """Give the browser its new session in place of the one it has, commit, and lead on."""
+    former = shown_session()
+    if former is not None:
+        sign_in.end_session(former)
     db.session.commit()
-    # A new session of the browser too; it drops what was left for the next page, so it comes first.
+    # What was known of the browser before counts no more; that drops what was left for the next page, too.
     csrf_token_for(session)
     response = lead_to(to, toast=toast)
     set_cookie(response, token)
     return response
-
-
-def install_page(site_id: int) -> str:
-    """Where a new site's first event is waited for; the start page where there is no such page."""
-    path = f"sites/{site_id}/install"
-    adapter = current_app.create_url_adapter(request)
-    start = url_for("signed_in.home.index")
-    return start + path if adapter is not None and adapter.test(f"/{path}", "GET") else start

@@ -9,8 +9,9 @@ the path, `site_admin` for owners and admins of its organization. The guard find
 
 from dataclasses import dataclass
 from typing import Any, cast
+from urllib.parse import urlencode
 
-from flask import Blueprint, Response, g, request, url_for
+from flask import Blueprint, Response, current_app, g, request, url_for
 from flask_wtf.csrf import CSRFError
 
 from rybbit.errors import Forbidden
@@ -153,8 +154,20 @@ def _refuse_token(_error: CSRFError) -> Response:
         return lead_to(url_for("public.sign_in.index"))
     if not here:
         text = "The page was open for too long. Please try again; the browser must allow cookies."
-        return lead_to(url_for("public.sign_in.index"), toast=text, kind="error")
+        return lead_to(_page_of_form(), toast=text, kind="error")
     return show_error(400, "This page is from before you signed in. Load it again, and try once more.")
+
+
+def _page_of_form() -> str:
+    """The page that a form was on, where its address is the form's own; else the one to sign in on.
+
+    The links to reset a password, to join and to set the server up are such pages, and come only once.
+    """
+    routes = current_app.create_url_adapter(request)
+    if routes is None or not routes.test(method="GET"):
+        return url_for("public.sign_in.index")
+    token = request.form.get("setup_token")
+    return request.script_root + request.path + (f"?{urlencode({'token': token})}" if token else "")
 
 
 def _is_signed_in() -> bool:

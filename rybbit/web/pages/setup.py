@@ -10,7 +10,7 @@ from rybbit.services.setup_token import end_setup_token, opens_setup
 from rybbit.web.access import client_address, current_runtime
 from rybbit.web.guesses import current_guesses
 from rybbit.web.htmx import lead_to, show
-from rybbit.web.pages.beginnings import begin_session, install_page
+from rybbit.web.pages.beginnings import begin_session
 from rybbit.web.pages.forms import PageForm, trim
 
 blueprint = Blueprint("setup", __name__, url_prefix="/setup")
@@ -57,7 +57,8 @@ def begin() -> Response:
     except Conflict:
         db.session.rollback()
         return _lead_to_sign_in()
-    response = begin_session(owner, to=install_page(site.site_id), toast=f"Welcome. {site.domain} is ready")
+    install = url_for("site_member.install.index", site=site.site_id)
+    response = begin_session(owner, to=install, toast=f"Welcome. {site.domain} is ready")
     end_setup_token(current_runtime().config.instance_path)
     return response
 

@@ -11,8 +11,9 @@ from rybbit.web.access import client_address, current_runtime
 from rybbit.web.errors import TooManyRequests
 from rybbit.web.guesses import current_guesses
 from rybbit.web.htmx import lead_to, own_path, show
+from rybbit.web.pages.beginnings import lead_on
 from rybbit.web.pages.forms import PageForm, trim
-from rybbit.web.sign_in import clear_cookie, csrf_token_for, set_cookie, signed_in_session
+from rybbit.web.sign_in import clear_cookie, signed_in_session
 
 blueprint = Blueprint("sign_in", __name__)
 
@@ -48,11 +49,7 @@ def begin() -> Response:
         response = _show(form, status=429)
         response.headers["Retry-After"] = str(error.retry_after)
         return response
-    # A new session of the browser too: what was known of it before it signed in counts no more.
-    csrf_token_for(session)
-    response = lead_to(_destination())
-    set_cookie(response, token)
-    return response
+    return lead_on(session, token, to=_destination())
 
 
 @blueprint.post("/logout")
@@ -72,7 +69,6 @@ def _begin_session(email: str, password: str) -> tuple[Session, str]:
     agent = request.headers.get("User-Agent", "")
     session, token = sign_in.sign_in(email, password, address=client_address(), user_agent=agent)
     current_guesses().forgive_account(email)
-    db.session.commit()
     return session, token
 
 
