@@ -87,6 +87,7 @@ def delete(site_id: str, yes: bool) -> None:
     server runs.
     """
     with open_instance() as app:
+        from rybbit.extensions import db
         from rybbit.services.sites import delete_site, site_for
 
         found = site_for(site_id)
@@ -95,7 +96,8 @@ def delete(site_id: str, yes: bool) -> None:
             click.confirm(f"Delete {domain} and all of its events?", abort=True, err=True)
         delete_site(found)
         runtime = app.extensions["rybbit"]
-        runtime.deletion.delete_site(number)
+        with runtime.deletion.deleting_site(number):
+            db.session.commit()
         runtime.receipts.close()
     click.echo(f"{domain} is deleted.")
 

@@ -73,10 +73,8 @@ def update_site(site: Site, changes: object, *, actor: Actor = COMMAND, note: st
 def delete_site(site: Site, *, actor: Actor = COMMAND) -> None:
     """Remove a site with its keys, private link, list of members and counts of drops.
 
-    What is written in the audit log stays. Events are not control data, so the caller deletes them:
-    after this call and before the commit, `runtime.deletion.delete_site(site_id)`. In that order
-    whatever can refuse has been asked before an event is lost, and a crash in between leaves a site
-    without events that can be deleted again, never events without a site.
+    What is written in the audit log stays. Events are not control data, so the caller deletes them, and
+    commits inside: `with runtime.deletion.deleting_site(site_id)`. Whatever can refuse has been asked then.
 
     Raises:
         NotFound: the site was deleted meanwhile.

@@ -4,9 +4,11 @@ The tombstone hides the events from every reader and keeps the mover from storin
 way; the rewriting of the store (`EventStore.rewrite`) removes the data and then the tombstone.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Protocol
 
+from rybbit.errors import Unavailable
 from rybbit.store.tombstones import Tombstones
 
 
@@ -37,10 +39,29 @@ class Deletion:
 
     def delete_site(self, site_id: int) -> None:
         """Delete every event of a site, those under way included; its number must never be used again."""
-        self._tombstones.add(site_id)
-        self._receipts.forget_site(site_id)
-        for forgetter in self._further:
-            forgetter.forget_site(site_id)
+        with self.deleting_site(site_id):
+            pass
+
+    @contextmanager
+    def deleting_site(self, site_id: int) -> Iterator[None]:
+        """The same, while the body makes it final; if that fails, the events are there as before.
+
+        A crash in between leaves a site without events, never events without a site.
+
+        Raises:
+            Unavailable: nothing can be written now.
+        """
+        try:
+            tombstone = self._tombstones.add(site_id)
+        except OSError as error:
+            raise Unavailable("The site cannot be deleted at the moment") from error
+        try:
+            for forgetter in (self._receipts, *self._further):
+                forgetter.forget_site(site_id)
+            yield
+        except BaseException:
+            self._tombstones.withdraw(tombstone)
+            raise
 
     def delete_visitor(self, site_id: int, user_hash: int) -> None:
         """Delete the events of a visitor received so far; later ones are a new visitor's first."""

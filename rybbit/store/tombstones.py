@@ -44,11 +44,18 @@ class Tombstones:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def add(self, site_id: int, *, user_hash: int | None = None, last_id: int | None = None) -> None:
-        """Hide a site, or a visitor's events up to an id, durably and at once."""
+    def add(self, site_id: int, *, user_hash: int | None = None, last_id: int | None = None) -> str:
+        """Hide a site, or a visitor's events up to an id, durably and at once; answers its name."""
         self.path.mkdir(parents=True, exist_ok=True)
         fields = {"site_id": site_id, "user_hash": user_hash, "last_id": last_id}
-        self._write(f"{secrets.token_hex(8)}.json", fields)
+        name = f"{secrets.token_hex(8)}.json"
+        self._write(name, fields)
+        return name
+
+    def withdraw(self, name: str) -> None:
+        """Let the events be seen again: their deletion came to nothing."""
+        (self.path / name).unlink(missing_ok=True)
+        sync_folder(self.path)
 
     def _write(self, name: str, fields: dict[str, int | None]) -> None:
         """Write a tombstone of this moment, durably; readers see all of it or nothing."""
@@ -92,5 +99,4 @@ class Tombstones:
 
     def remove(self, tombstone: Tombstone) -> None:
         """Forget a deletion: nothing of what it hides is left on disk."""
-        (self.path / tombstone.name).unlink(missing_ok=True)
-        sync_folder(self.path)
+        self.withdraw(tombstone.name)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from rybbit.errors import Unavailable
 from rybbit.store.tombstones import Tombstone, Tombstones, hidden_condition
 from tests.store.conftest import Clocks
 from tests.store.parts import Parts, entry, line
@@ -140,6 +141,26 @@ class TestAtOnce:
         assert parts.count() == 2
         parts.deletion.delete_site(1)
         assert parts.store.query("select site_id from events") == [(2,)]
+
+    def test_a_deletion_that_fails_leaves_the_events(self, parts: Parts) -> None:
+        parts.journal.append([entry(1), entry(2)])
+        with pytest.raises(RuntimeError), parts.deletion.deleting_site(1):
+            assert parts.count() == 1
+            raise RuntimeError
+        assert parts.count() == 2
+        parts.journal.close_file()
+        assert parts.mover.move_all() == 2
+        assert parts.count() == 2
+
+    def test_a_full_disk_refuses_a_deletion(self, parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
+        def fail(*_: object, **__: object) -> str:
+            raise OSError(28, "No space left on device")
+
+        parts.journal.append([entry(1)])
+        monkeypatch.setattr(parts.tombstones, "add", fail)
+        with pytest.raises(Unavailable):
+            parts.deletion.delete_site(1)
+        assert parts.count() == 1
 
     def test_the_mover_obeys(self, parts: Parts) -> None:
         parts.store_line(line(1, 1), line(2, 2))

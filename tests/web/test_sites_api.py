@@ -5,8 +5,10 @@ import re
 from typing import Any
 
 import pytest
+from sqlalchemy.exc import OperationalError
 from werkzeug.test import TestResponse
 
+from rybbit.extensions import db
 from tests.web.people import Cast, everything
 from tests.web.world import PEER, World
 
@@ -357,6 +359,24 @@ def test_a_deleted_site_is_gone_with_all_that_belongs_to_it(cast: Cast, api_worl
     assert content(cast.call("owner", "GET", "/api/organizations/{org}/audit"))["data"][1]["action"] == (
         "site.delete"
     )
+
+
+def test_a_deletion_that_cannot_be_committed_changes_nothing(
+    cast: Cast, api_world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = cast.keys["tracking key"]
+    assert content(send(api_world, cast, key)) == {"success": True}
+
+    def fail() -> None:
+        raise OperationalError("commit", {}, Exception())
+
+    with monkeypatch.context() as broken:
+        broken.setattr(db.session, "commit", fail)
+        assert cast.call("owner", "DELETE", "/api/sites/{site}").status_code == 503
+    assert content(cast.call("owner", "GET", "/api/sites/{site}/has-data")) == {"hasData": True}
+    assert content(send(api_world, cast, key)) == {"success": True}
+    query = "select count(*) from events where site_id = $site_id"
+    assert api_world.runtime.store.query(query, {"site_id": cast.site_id}) == [(2,)]
 
 
 def test_answers_are_for_no_cache(cast: Cast) -> None:

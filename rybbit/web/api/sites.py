@@ -70,9 +70,8 @@ def delete_site(site_id: str) -> Response:
     site = admin_site(site_id)
     number = site.site_id
     sites.delete_site(site, actor=current_actor())
-    # Before the commit: a crash in between leaves a site without events, never events without a site.
-    current_runtime().deletion.delete_site(number)
-    db.session.commit()
+    with current_runtime().deletion.deleting_site(number):
+        db.session.commit()
     return shown(Done())
 
 

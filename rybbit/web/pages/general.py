@@ -72,7 +72,6 @@ def delete() -> Response:
         return show("site_general/delete.html", "site_general/_delete.html", status=422, form=form)
     name, number = site.name, site.site_id
     sites.delete_site(site, actor=current_person())
-    # Before the commit: a crash in between leaves a site without events, never events without a site.
-    current_runtime().deletion.delete_site(number)
-    db.session.commit()
+    with current_runtime().deletion.deleting_site(number):
+        db.session.commit()
     return lead_to(url_for("signed_in.sites.index"), toast=f"{name} was deleted")
