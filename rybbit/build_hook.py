@@ -95,9 +95,9 @@ def _run(folder: Path, program: str, *arguments: str) -> None:
         stderr=subprocess.STDOUT,
     )
     if done.returncode != 0:
-        command = " ".join((program, *arguments))
+        command, output = " ".join((program, *arguments)), str(done.stdout)
         raise FrontEndError(
-            f"{done.stdout}\nThe front end could not be built: `{command}` in static/ failed, see above;"
+            f"{output}\nThe front end could not be built: `{command}` in static/ failed, see above;"
             " packages come from the npm registry, so the network is needed, or a published wheel."
         )
 

@@ -64,6 +64,16 @@ class Agent:
     operating_system_version: str
     device_type: str
 
+    def columns(self) -> dict[str, str]:
+        """The columns of an event that hold it."""
+        return {
+            "browser": self.browser,
+            "browser_version": self.browser_version,
+            "operating_system": self.operating_system,
+            "operating_system_version": self.operating_system_version,
+            "device_type": self.device_type,
+        }
+
 
 class _Parsed(UserAgent):  # type: ignore[misc]  # user-agents carries no types
     """The device rules of user-agents over ua-parser's native matcher.

@@ -55,7 +55,7 @@ class Enricher:
             "type": event.type,
             **_sent(event),
             **_source(event, site),
-            **_device(event, client),
+            **parse_agent(client.user_agent, event.screen_width).columns(),
             "country": place.country,
             "region": place.region,
             "city": place.city,
@@ -116,16 +116,4 @@ def _source(event: Event, site: TrackedSite) -> dict[str, Any]:
         "utm_term": query.utm_term,
         "utm_content": query.utm_content,
         "url_parameters": to_json(query.parameters).decode() if query.parameters else None,
-    }
-
-
-def _device(event: Event, client: Client) -> dict[str, Any]:
-    """The columns on browser, system and device."""
-    agent = parse_agent(client.user_agent, event.screen_width)
-    return {
-        "browser": agent.browser,
-        "browser_version": agent.browser_version,
-        "operating_system": agent.operating_system,
-        "operating_system_version": agent.operating_system_version,
-        "device_type": agent.device_type,
     }

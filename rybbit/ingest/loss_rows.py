@@ -69,7 +69,7 @@ class LossDescriber:
             },
             **_addresses(loss, client, derivation, secrets),
             "user_agent": "" if loss.reason in _OF_VISITORS else _text(client.user_agent, secrets),
-            **_device(client),
+            **parse_agent(client.user_agent, None).columns(),
             **self._place(client),
             "key": loss.key_id if loss.source.request is not None else None,
             **_request(loss, secrets),
@@ -156,17 +156,6 @@ def _address_shower(loss: Loss) -> Callable[[str], str]:
     if loss.reason in _OF_VISITORS:
         return lambda _: ""
     return shorten_address
-
-
-def _device(client: Client) -> dict[str, str]:
-    agent = parse_agent(client.user_agent, None)
-    return {
-        "browser": agent.browser,
-        "browser_version": agent.browser_version,
-        "operating_system": agent.operating_system,
-        "operating_system_version": agent.operating_system_version,
-        "device_type": agent.device_type,
-    }
 
 
 def _request(loss: Loss, secrets: list[str]) -> dict[str, str | None]:

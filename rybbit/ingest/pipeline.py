@@ -11,13 +11,13 @@ from typing import Any
 from rybbit import clock
 from rybbit.errors import NotFound, Unavailable
 from rybbit.ingest.answers import ACCEPTED, Answer, Filtered, Refused
-from rybbit.ingest.bots import is_bot
 from rybbit.ingest.credential import Admission, Gate, check_fields, token_of
 from rybbit.ingest.directory import SiteDirectory
 from rybbit.ingest.enrich import Client, Enricher
 from rybbit.ingest.losses import Losses, Source
 from rybbit.ingest.payload import Batch, Event, InvalidPayload, parse_batch, parse_event, validate_event
 from rybbit.ingest.request import TrackRequest, TrustedProxies
+from rybbit.ingest.rules import find_rule
 from rybbit.models import Reason
 from rybbit.store.journal import Entry, Journal
 
@@ -179,19 +179,18 @@ class Pipeline:
         """The entry for the journal, or the rule of the site that keeps the event out."""
         site = admission.site
         client = client.overridden_by(event)
-        item: _Item | None = None
-        if admission.key_id is None and site.block_bots and is_bot(client.user_agent):
-            item = Filtered(Reason.BOT, "")
-        elif (pattern := site.exclusions.match_ip(client.address)) is not None:
-            item = Filtered(Reason.IP, pattern)
-        else:
-            place = self._enricher.locate(client.address)
-            country = site.exclusions.match_country(place.country)
-            if country is None:
-                return self._enricher.entry(event, site, client, place, source.received_ms)
-            item = Filtered(Reason.COUNTRY, country)
-        self._losses.add_filtered(item, event, admission, source)
-        return item
+        place = self._enricher.locate(client.address)
+        rule = find_rule(
+            site.exclusions,
+            block_bots=site.block_bots and admission.key_id is None,
+            user_agent=client.user_agent,
+            address=client.address,
+            country=place.country,
+        )
+        if rule is None:
+            return self._enricher.entry(event, site, client, place, source.received_ms)
+        self._losses.add_filtered(rule, event, admission, source)
+        return rule
 
     def _store_all(self, entries: list[Entry], origins: list[_Origin], source: Source) -> int:
         """Store durably; answers how many were new. `origins` are the entries' events, in their order."""

@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass
 
-from rybbit.ingest.bots import is_bot
 from rybbit.ingest.exclusions import compile_exclusions
+from rybbit.ingest.rules import find_rule
 from rybbit.models import Reason, Site
+
+_SETTINGS = {Reason.BOT: "blockBots", Reason.IP: "excludedIPs", Reason.COUNTRY: "excludedCountries"}
 
 
 @dataclass(frozen=True)
@@ -23,11 +25,14 @@ def find_exclusion(
 
     What is None is unknown, and excludes nothing. `country` is an upper-case ISO code.
     """
-    if user_agent is not None and site.block_bots and is_bot(user_agent):
-        return Exclusion(Reason.BOT, "blockBots", "blockBots")
-    exclusions = compile_exclusions(site.excluded_ips, site.excluded_countries)
-    if address is not None and (pattern := exclusions.match_ip(address)) is not None:
-        return Exclusion(Reason.IP, "excludedIPs", pattern)
-    if country is not None and (code := exclusions.match_country(country)) is not None:
-        return Exclusion(Reason.COUNTRY, "excludedCountries", code)
-    return None
+    found = find_rule(
+        compile_exclusions(site.excluded_ips, site.excluded_countries),
+        block_bots=site.block_bots,
+        user_agent=user_agent,
+        address=address,
+        country=country,
+    )
+    if found is None:
+        return None
+    setting = _SETTINGS[found.reason]
+    return Exclusion(found.reason, setting, found.rule or setting)
