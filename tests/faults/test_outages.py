@@ -138,6 +138,7 @@ def test_clock_steps(site: Instance, tmp_path: Path) -> None:
                 _write_at_once(offset, str(hours * HOUR_MS))
                 load.wait_for(100)
                 wait_for_batches(site, 2)
+            assert "s behind the last receipt" in server.log()
             server.kill_all()
             server.start().wait()
             load.wait_for(100)
