@@ -26,7 +26,7 @@ logger = logging.getLogger("rybbit.serve")
 
 # A group commit makes a thread wait; more than these cost more in switching than they gain (see
 # tests/bench/track_bench.py).
-_DEFAULT_THREADS = 16
+DEFAULT_THREADS = 16
 _PARENT_LOOK_SECONDS = 1.0
 _STOP_SECONDS = 30
 _PORT_PATIENCE_SECONDS = 5.0
@@ -37,7 +37,7 @@ _PORT_LOOK_SECONDS = 0.1
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65535))
 @click.option("--workers", type=click.IntRange(1, 64), help="Processes; by default one a core, at least two.")
-@click.option("--threads", default=_DEFAULT_THREADS, show_default=True, type=click.IntRange(1, 256))
+@click.option("--threads", default=DEFAULT_THREADS, show_default=True, type=click.IntRange(1, 256))
 @click.option("--domain", help="Domain of the first site, on an empty instance.")
 @click.option("--email", help="Email address of the first owner, on an empty instance.")
 def serve(

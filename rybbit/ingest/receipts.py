@@ -12,6 +12,7 @@ records the ids of what did reach the file.
 import errno
 import json
 import logging
+import math
 import os
 import sqlite3
 import weakref
@@ -25,11 +26,14 @@ from rybbit.ingest.known_ids import WINDOW_MS, Known, KnownIds
 from rybbit.ingest.sessions import KEPT_MS
 from rybbit.ingest.span_table import Row, SpanTable
 from rybbit.locks import QuickLock, register_forkable
-from rybbit.store.event import first_id_at, read_line
+from rybbit.store.event import first_id_at, read_line, received_ms
 from rybbit.store.journal import Entry, Position
 from rybbit.store.journal_files import complete_lines
 
 logger = logging.getLogger(__name__)
+
+_BACKWARDS_MS = 1_000
+_BACKWARDS_PAUSE_SECONDS = 60
 
 
 class History(Protocol):
@@ -78,6 +82,7 @@ class Receipts:
         self._lock = QuickLock(path.with_suffix(".lock"))
         self._spans = SpanTable(path.with_suffix(".spans"))
         self._ids = KnownIds(path)
+        self._tell_of_clock_at = -math.inf
         register_forkable(self)
         _all_receipts.add(self)
 
@@ -139,6 +144,8 @@ class Receipts:
     def _register(self, entries: Sequence[Entry]) -> tuple[list[bytes | None], list[Known]]:
         now_ms = clock.now_ms()
         next_id = max(self._spans.last_id + 1, first_id_at(now_ms))
+        if next_id > first_id_at(now_ms + _BACKWARDS_MS):
+            self._tell_of_clock(received_ms(next_id) - now_ms)
         known = self._known(entries, now_ms)
         # Taken before any session is named after one of them: whoever fails or dies leaves a gap.
         self._spans.last_id = next_id + len(entries) - 1
@@ -155,6 +162,15 @@ class Receipts:
             openings.append(self._opening(entry, next_id, now_ms))
             next_id += 1
         return openings, remembered
+
+    def _tell_of_clock(self, behind_ms: int) -> None:
+        """Log that the clock stepped back, once a minute at most: it is no loss, but explains odd times."""
+        if clock.monotonic() >= self._tell_of_clock_at:
+            self._tell_of_clock_at = clock.monotonic() + _BACKWARDS_PAUSE_SECONDS
+            logger.warning(
+                "The clock is %d s behind the last receipt; till it is there, events count as received then",
+                behind_ms // 1000,
+            )
 
     def _known(self, entries: Sequence[Entry], now_ms: int) -> set[tuple[int, str]]:
         names = [(entry.site_id, entry.event_id) for entry in entries if entry.event_id is not None]

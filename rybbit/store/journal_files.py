@@ -74,8 +74,10 @@ class JournalFolder:
         self.quarantine = path / "quarantine"
 
     def create(self) -> None:
-        """Make the folders, if they are not there."""
+        """Make the folders, if they are not there, durably."""
         self.quarantine.mkdir(parents=True, exist_ok=True)
+        sync_folder(self.path)
+        sync_folder(self.path.parent)
 
     def is_writable(self) -> bool:
         """Whether something can be written durably here; tried out, not guessed."""

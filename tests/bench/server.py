@@ -80,9 +80,16 @@ class Server:
 
 @contextmanager
 def serving(
-    *, keys: int = 1, workers: int = 2, environment: dict[str, str] | None = None
+    *,
+    keys: int = 1,
+    workers: int = 2,
+    threads: int | None = None,
+    environment: dict[str, str] | None = None,
 ) -> Iterator[Server]:
-    """Start a server on an empty instance with a site and so many tracking keys; stop it at the end."""
+    """Start a server on an empty instance with a site and so many tracking keys; stop it at the end.
+
+    Without `threads` it has as many as `rybbit serve` has by itself.
+    """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name) / "instance"
         environ = os.environ | {"RYBBIT_INSTANCE_PATH": str(folder)} | (environment or {})
@@ -90,8 +97,9 @@ def serving(
         made = _run(environ, "key", "create", "--site", first["id"], "--count", str(keys), "--json")
         port = free_port()
         began = time.monotonic()
+        options = () if threads is None else ("--threads", str(threads))
         process = subprocess.Popen(
-            command("serve", "--port", str(port), "--workers", str(workers)), env=environ
+            command("serve", "--port", str(port), "--workers", str(workers), *options), env=environ
         )
         server = Server(
             f"http://127.0.0.1:{port}",

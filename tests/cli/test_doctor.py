@@ -1,16 +1,19 @@
 """`rybbit doctor` and `rybbit geoip`."""
 
 import json
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from rybbit import migrations
+from rybbit import clock, migrations
 from rybbit.config import SETTINGS
 from rybbit.extensions import db
 from rybbit.factory import create_app
 from tests.cli.conftest import INIT, Shell
+from tests.ingest.geo_service import MEMBER, Service, archive_of, running_service
+from tests.ingest.mmdb import city_record, encode_database, write_database
 
 
 class TestDoctor:
@@ -108,6 +111,28 @@ class TestDoctor:
         assert self._checks(json.loads(result.stdout))["database"] == {"error"}
         assert "hunter2" not in result.output
 
+    @pytest.mark.usefixtures("first")
+    @pytest.mark.parametrize(("days", "result"), [(0, "ok"), (179, "ok"), (181, "warning")])
+    def test_the_age_of_the_geo_database(
+        self, shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, days: int, result: str
+    ) -> None:
+        file = tmp_path / "city.mmdb"
+        built = clock.now() - timedelta(days=days)
+        write_database(file, {"203.0.113.0/24": city_record("FR")}, build_epoch=int(built.timestamp()))
+        monkeypatch.setenv("RYBBIT_GEOIP_DATABASE", str(file))
+        (check,) = [check for check in shell.json("doctor")["checks"] if check["check"] == "geoip"]
+        assert check["result"] == result
+        assert f"GeoLite2-City of {built.date()} in {file}." in check["text"]
+        assert ("rybbit geoip update" in check["text"]) == (result == "warning")
+        assert str(built.date()) in shell.run("doctor").stdout
+
+    @pytest.mark.usefixtures("first")
+    def test_a_geo_database_that_is_away_is_told(
+        self, shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("RYBBIT_GEOIP_DATABASE", str(tmp_path / "gone.mmdb"))
+        assert self._checks(shell.json("doctor"))["geoip"] == {"warning"}
+
     def test_without_an_instance_it_says_so_and_makes_none(self, shell: Shell) -> None:
         result = shell.run("doctor", "--json", code=1)
         assert self._checks(json.loads(result.stdout))["instance"] == {"error"}
@@ -128,4 +153,23 @@ class TestGeoip:
         monkeypatch.setenv("RYBBIT_GEOIP_LICENSE_KEY", "hunter2")
         result = shell.run("geoip", "update", "--base-url", "http://127.0.0.1:1", code=1)
         assert "nothing was changed" in result.stderr
+        assert "hunter2" not in result.output
+
+    @pytest.mark.usefixtures("first")
+    def test_it_is_fetched_and_put_in_place(
+        self, shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("RYBBIT_GEOIP_ACCOUNT_ID", "1")
+        monkeypatch.setenv("RYBBIT_GEOIP_LICENSE_KEY", "hunter2")
+        database = encode_database({"203.0.113.0/24": city_record("GB")})
+        target = shell.instance / "geoip" / "city.mmdb"
+        with running_service(Service()) as service:
+            service.offer(archive_of((MEMBER, database)))
+            result = shell.run("geoip", "update", "--base-url", service.url)
+            assert result.stdout == f"GeoLite2-City of 2023-11-14 is in {target}.\n"
+            assert result.stderr == f"Instance folder: {shell.instance}\n"
+            assert target.read_bytes() == database
+            assert f"GeoLite2-City of 2023-11-14 in {target}." in shell.run("doctor").stdout
+            monkeypatch.setenv("RYBBIT_GEOIP_DATABASE", str(tmp_path / "other.mmdb"))
+            assert "It is not in use" in shell.run("geoip", "update", "--base-url", service.url).stderr
         assert "hunter2" not in result.output

@@ -202,7 +202,22 @@ class Server:
         if whole_group:
             os.killpg(self._process.pid, number)
         else:
-            self._process.send_signal(number)
+            self.ask_to_stop(number)
+        return self.wait_for_end()
+
+    def ask_to_stop(self, number: int = signal.SIGTERM) -> None:
+        """Signal the process that starts the workers, and do not wait."""
+        assert self._process is not None
+        self._process.send_signal(number)
+
+    def is_running(self) -> bool:
+        """Whether the process that starts the workers lives."""
+        assert self._process is not None
+        return self._process.poll() is None
+
+    def wait_for_end(self) -> int:
+        """Wait until it has ended; answers the exit code."""
+        assert self._process is not None
         return self._process.wait(PATIENCE)
 
     def get(self, path: str) -> Any:

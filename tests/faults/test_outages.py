@@ -1,13 +1,20 @@
 """What the server leans on fails: the control database, the geo database, the clock."""
 
+import os
 import sqlite3
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from itertools import count
 from pathlib import Path
 
+from rybbit.config import load_config
 from tests.faults.load import Sender, load_on, query_folder, stored_ids
 from tests.faults.server import SERVE, Instance, Server, running, serving, wait_for_batches, wait_until
+from tests.ingest.geo_service import MEMBER, Service, archive_of, running_service
+from tests.ingest.mmdb import city_record, encode_database, write_database
 
 SUCCESS = (200, {"success": True})
 BUSY = {"RYBBIT_JOURNAL_FILE_SECONDS": "0.3", "RYBBIT_MOVE_SECONDS": "0.5"}
@@ -73,6 +80,47 @@ def test_geo_database_unusable(site: Instance, tmp_path: Path) -> None:
         assert "Traceback" not in server.log()
 
 
+def test_geo_database_replaced(site: Instance) -> None:
+    """`rybbit geoip update` beside a running server: each worker takes the new file up by itself."""
+    database = load_config({"RYBBIT_INSTANCE_PATH": str(site.folder)}).downloaded_geo_database
+    database.parent.mkdir()
+    write_database(database, {"203.0.113.0/24": city_record("FR")})
+    with serving(site) as server:
+        pids = set(server.worker_pids())
+        # Over connections of their own, so that both workers answer some.
+        assert {_country(server, f"before-{number}") for number in range(8)} == {"FR"}
+        _update_geo_database(site, encode_database({"203.0.113.0/24": city_record("GB", city="London")}))
+        numbers = count()
+
+        def all_are_new() -> bool:
+            return {_country(server, f"after-{next(numbers)}") for _ in range(8)} == {"GB"}
+
+        wait_until(all_are_new, "events get their places from the new database")
+        assert set(server.worker_pids()) == pids
+
+
+def _country(server: Server, event_id: str) -> str:
+    """The country that an event which is sent now is stored with."""
+    sender = Sender(server.instance, server.port)
+    assert sender.track(event_id, ip_address="203.0.113.9") == SUCCESS
+    sender.close()
+    events = server.get(f"/api/sites/{server.instance.site_id}/events?page_size=10")["data"]
+    (country,) = [event["country"] for event in events if event["event_id"] == event_id]
+    return str(country)
+
+
+def _update_geo_database(site: Instance, database: bytes) -> None:
+    settings = {
+        "RYBBIT_INSTANCE_PATH": str(site.folder),
+        "RYBBIT_GEOIP_ACCOUNT_ID": "1",
+        "RYBBIT_GEOIP_LICENSE_KEY": "key",
+    }
+    with running_service(Service()) as service:
+        service.offer(archive_of((MEMBER, database)))
+        command = [sys.executable, "-m", "rybbit", "geoip", "update", "--base-url", service.url]
+        subprocess.run(command, env=os.environ | settings, check=True, capture_output=True)
+
+
 def _geo_complaints(server: Server) -> int:
     return server.log().count(f"geo database {server.instance.folder.with_name('city.mmdb')}")
 
@@ -90,6 +138,7 @@ def test_clock_steps(site: Instance, tmp_path: Path) -> None:
                 _write_at_once(offset, str(hours * HOUR_MS))
                 load.wait_for(100)
                 wait_for_batches(site, 2)
+            assert "s behind the last receipt" in server.log()
             server.kill_all()
             server.start().wait()
             load.wait_for(100)

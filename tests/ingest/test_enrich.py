@@ -8,17 +8,20 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import create_engine
+from sqlalchemy import Engine, create_engine, select
+from sqlalchemy.orm import Session
 
 from rybbit import clock
 from rybbit.ingest.enrich import Client, Enricher
 from rybbit.ingest.geo import GeoDatabase, Place
 from rybbit.ingest.payload import validate_event
 from rybbit.ingest.visitor import DaySalts, Visitors, hash_named, hash_visitor
+from rybbit.models import DaySalt
 from rybbit.store.event import COLUMNS, is_readable
 from tests.ingest.mmdb import city_record, write_database
-from tests.ingest.test_visitor import PLAIN
-from tests.store.parts import Parts
+from tests.ingest.test_visitor import PLAIN, SALTED
+from tests.store.conftest import Clocks
+from tests.store.parts import NOON_MS, Parts
 
 CHROME = (
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko)"
@@ -163,6 +166,28 @@ class TestVisitor:
         made = enricher.entry(event, PLAIN, CLIENT, Place(), clock.now_ms())
         assert made.user_hash == hash_visitor(PLAIN.secret, "visitor", CLIENT.address, CHROME)
         assert made.earlier_hash is None
+
+    def test_a_salted_one_by_the_day_of_receipt_whatever_time_the_event_names(
+        self, tmp_path: Path, control: Engine, clocks: Clocks
+    ) -> None:
+        salts = DaySalts(control)
+        enricher = Enricher(GeoDatabase(tmp_path / "none.mmdb"), Visitors(salts))
+        # Noon, when the salt of the day before does not count any more.
+        clocks.now_ms = NOON_MS
+        today = clock.now().date()
+        key = SALTED.secret + salts.of(today)
+        for days in (3, 1, 0):
+            timestamp = NOON_MS - days * 24 * 3_600_000
+            event = validate_event(
+                {"site_id": "1", "timestamp": clock.to_iso(clock.from_ms(timestamp))}, now_ms=NOON_MS
+            )
+            made = enricher.entry(event, SALTED, CLIENT, Place(), clock.now_ms())
+            assert made.timestamp == timestamp
+            assert made.user_hash == hash_visitor(key, "visitor", CLIENT.address, CHROME)
+            assert made.earlier_hash is None
+        # No salt was made for a day that is over.
+        with Session(control) as session:
+            assert session.scalars(select(DaySalt.day)).all() == [today]
 
     def test_by_name(self, enricher: Enricher) -> None:
         event = validate_event({"site_id": "1", "user_id": " ann "}, now_ms=clock.now_ms())

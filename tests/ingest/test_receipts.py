@@ -122,6 +122,13 @@ class TestDoubles:
         receipts.close()
 
 
+def _clock_warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
+    told = [
+        record.getMessage().partition(";")[0] for record in caplog.records if record.levelname == "WARNING"
+    ]
+    return [text for text in told if text.startswith("The clock")]
+
+
 class TestIds:
     """Ids grow, whatever the clock does."""
 
@@ -154,6 +161,31 @@ class TestIds:
             other = new_parts()
             _store(other, None)
         assert parts.ids() == [first, first + 1, first + 2]
+
+    def test_a_clock_that_stepped_back_is_told_once_a_minute(
+        self, new_parts: PartsMaker, clocks: Clocks, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        parts = new_parts()
+        _store(parts, None)
+        # Ahead, and back by as little as time servers do it.
+        for seconds in (HOUR, -0.9, 0.5):
+            clocks.move(seconds)
+            _store(parts, None)
+        assert _clock_warnings(caplog) == []
+        clocks.move(-HOUR)
+        assert _store(parts, None, "a") == [True, True]
+        assert _store(parts, None, "a") == [True, False]
+        assert _clock_warnings(caplog) == ["The clock is 3600 s behind the last receipt"]
+        clocks.move(59)
+        _store(parts, None)
+        assert len(_clock_warnings(caplog)) == 1
+        clocks.move(1)
+        _store(parts, None)
+        assert _clock_warnings(caplog)[1:] == ["The clock is 3540 s behind the last receipt"]
+        clocks.move(HOUR)
+        _store(parts, None)
+        assert len(_clock_warnings(caplog)) == 2
+        assert parts.count() == 10
 
     def test_they_carry_the_moment(self, parts: Parts, clocks: Clocks) -> None:
         _store(parts, None, None)
