@@ -2,7 +2,6 @@
 
 import http.client
 import json
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -90,7 +89,7 @@ def _holder(connection: http.client.HTTPConnection, server: Server, pids: set[in
     for pid in pids:
         for descriptor in Path(f"/proc/{pid}/fd").iterdir():
             try:
-                if os.readlink(descriptor) == f"socket:[{inode}]":
+                if str(descriptor.readlink()) == f"socket:[{inode}]":
                     return pid
             except FileNotFoundError:
                 continue
