@@ -1,6 +1,6 @@
 """What the published web SDK sends only now and then, and the headers that a browser looks at.
 
-The clients themselves are run by `tests/faults/test_published_node.py` and `tests/browser/test_published_web.py`.
+The clients themselves run in `tests/faults/test_published_node.py` and `tests/browser/test_published_web.py`.
 """
 
 import json
