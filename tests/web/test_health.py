@@ -19,6 +19,7 @@ def world(tmp_path: Path, migrated_file: Path) -> Iterator[World]:
 
 def _health(world: World) -> tuple[int, object]:
     answer = world.client().get("/api/health")
+    assert answer.headers.get("Retry-After") == (None if answer.status_code == 200 else "1")
     return answer.status_code, answer.json
 
 

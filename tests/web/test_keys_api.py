@@ -10,7 +10,8 @@ from werkzeug.test import TestResponse
 
 from rybbit import clock
 from rybbit.models import Scope
-from tests.web.people import Cast, everything
+from tests.faults.server import wait_until
+from tests.web.people import UNKNOWN, Cast, everything
 
 ACCOUNT_KEYS = "/api/account/keys"
 ORGANIZATION_KEYS = "/api/organizations/{org}/keys"
@@ -81,11 +82,16 @@ def test_an_unfit_key_is_not_made(cast: Cast, body: dict[str, Any], field: str) 
 
 def test_a_limited_key_makes_no_key_and_changes_no_account(cast: Cast) -> None:
     cast.keys["limited"] = cast.limited_key(*Scope)
+    own_key = content(cast.call("owner", "GET", ACCOUNT_KEYS))[0]["id"]
+    own_session = content(cast.call("owner", "GET", "/api/auth/sessions"))[0]["id"]
     before = everything(cast.world)
     for method, path, body in (
         ("GET", ACCOUNT_KEYS, None),
         ("POST", ACCOUNT_KEYS, {"name": "K"}),
+        ("DELETE", f"{ACCOUNT_KEYS}/{own_key}", None),
+        ("DELETE", f"{ACCOUNT_KEYS}/key_x", None),
         ("GET", "/api/auth/sessions", None),
+        ("DELETE", f"/api/auth/sessions/{own_session}", None),
         ("DELETE", "/api/auth/sessions", None),
         ("PUT", "/api/auth/account", {"name": "N"}),
         ("PUT", "/api/auth/password", {}),
@@ -104,6 +110,8 @@ def test_the_key_of_an_organization_is_no_person(cast: Cast) -> None:
         ("GET", ACCOUNT_KEYS),
         ("GET", "/api/auth/sessions"),
         ("GET", "/api/auth/session"),
+        ("DELETE", "/api/auth/sessions/ses_x"),
+        ("DELETE", f"{ACCOUNT_KEYS}/key_x"),
         ("PUT", "/api/auth/password"),
         ("POST", "/api/organizations"),
         ("POST", "/api/invitations/accept"),
@@ -114,7 +122,44 @@ def test_the_key_of_an_organization_is_no_person(cast: Cast) -> None:
     assert (mine["id"], mine["role"]) == (cast.organization_id, "admin")
 
 
-@pytest.mark.parametrize("caller", ["nobody", "wrong key", "revoked key", "expired key", "tracking key"])
+def test_no_key_has_a_session(cast: Cast) -> None:
+    cast.keys["limited"] = cast.limited_key(*Scope)
+    for caller in ("owner", "limited", "organization key"):
+        answer = cast.call(caller, "GET", "/api/auth/session")
+        assert (answer.status_code, content(answer)) == (403, {"error": "A key has no session"})
+
+
+def test_organizations_are_listed_for_keys_that_may_read_sites(cast: Cast) -> None:
+    cast.keys["fitting"] = cast.limited_key(Scope.SITES_READ)
+    cast.keys["small"] = cast.limited_key(*(scope for scope in Scope if scope is not Scope.SITES_READ))
+    (mine,) = content(cast.call("fitting", "GET", "/api/organizations"))
+    assert mine["id"] == cast.organization_id
+    answer = cast.call("small", "GET", "/api/organizations")
+    expected = {"error": "Insufficient scope", "required": "sites:read"}
+    assert (answer.status_code, content(answer)) == (403, expected)
+
+
+@pytest.mark.parametrize("path", [ACCOUNT_KEYS, ORGANIZATION_KEYS])
+def test_the_list_says_when_a_key_was_last_used(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    made = content(cast.call("owner", "POST", path, {"name": "K"}))
+    cast.keys["made"] = made["key"]
+
+    def last_used() -> object:
+        rows = content(cast.call("owner", "GET", path))
+        return next(row["lastUsedAt"] for row in rows if row["id"] == made["id"])
+
+    assert made["lastUsedAt"] is last_used() is None
+    moment = clock.now_ms() + 5
+    monkeypatch.setattr(clock, "now_ms", lambda: moment)
+    assert cast.call("made", "GET", "/api/sites/{site}").status_code == 200
+    # Uses are written in the background.
+    wait_until(last_used, "the use of the key is noted")
+    assert last_used() == clock.to_iso(clock.from_ms(moment))
+
+
+@pytest.mark.parametrize("caller", UNKNOWN)
 def test_nobody_unknown_gets_at_an_account(cast: Cast, caller: str) -> None:
     for method, path in (
         ("GET", ACCOUNT_KEYS),

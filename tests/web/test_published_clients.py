@@ -1,4 +1,7 @@
-"""The requests of the clients that are published for this API: the Node SDK and the web SDK."""
+"""What the published web SDK sends only now and then, and the headers that a browser looks at.
+
+The clients themselves run in `tests/faults/test_published_node.py` and `tests/browser/test_published_web.py`.
+"""
 
 import json
 from typing import Any
@@ -6,37 +9,13 @@ from typing import Any
 import pytest
 from werkzeug.test import TestResponse
 
-from tests.web.world import BRITISH, Sender, Tenant, World
+from tests.web.world import Sender, Tenant, World
 
 ACCEPTED = {"success": True}
 
-# What the Node SDK adds to `site_id`, `type` and `api_key`; it sends no header beside the content type.
-FROM_NODE: list[dict[str, Any]] = [
-    {"type": "pageview"},
-    {
-        "type": "pageview",
-        "hostname": "example.com",
-        "pathname": "/a",
-        "querystring": "?b=1",
-        "screenWidth": 1920,
-        "screenHeight": 1080,
-        "language": "en-GB",
-        "page_title": "A",
-        "referrer": "https://example.org/",
-        "user_id": "ada",
-        "user_agent": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
-        "ip_address": BRITISH,
-    },
-    {"type": "custom_event", "event_name": "buy"},
-    {"type": "custom_event", "event_name": "buy", "properties": '{"plan":"pro","tags":["a",1,true]}'},
-]
-
 # What the web SDK adds to what it says of every page.
 FROM_PAGES: list[dict[str, Any]] = [
-    {"type": "pageview"},
     {"type": "pageview", "pathname": "/app#/inbox", "user_id": "ada"},
-    {"type": "custom_event", "event_name": "buy"},
-    {"type": "custom_event", "event_name": "buy", "properties": '{"plan":"pro"}'},
     {"type": "outbound", "properties": '{"url":"https://example.org/x","text":"","target":"_self"}'},
     {
         "type": "performance",
@@ -77,19 +56,6 @@ def from_page(tenant: Tenant, **fields: Any) -> dict[str, Any]:
         "page_title": "",
         "referrer": "",
         **fields,
-    }
-
-
-@pytest.mark.parametrize("fields", FROM_NODE)
-def test_the_node_sdk_sends_events(world: World, sender: Sender, fields: dict[str, Any]) -> None:
-    event = {"site_id": str(sender.tenant.site_id), "api_key": sender.tenant.api_key, **fields}
-    answer = sender.post(event, headers={"User-Agent": "node"})
-    assert (answer.status_code, answer.json) == (200, ACCEPTED)
-    (row,) = world.stored(sender.tenant)
-    assert row["country"] == ("GB" if "ip_address" in fields else None)
-    kept = ("type", "hostname", "pathname", "event_name", "properties", "user_id")
-    assert {name: row[name] for name in kept if name in fields} == {
-        name: fields[name] for name in kept if name in fields
     }
 
 

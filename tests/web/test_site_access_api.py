@@ -6,11 +6,18 @@ from typing import Any
 import pytest
 from werkzeug.test import TestResponse
 
+from rybbit import clock
 from tests.web.people import Cast, everything
 from tests.web.world import BRITISH, CRAWLER, FIREFOX, GERMAN, PEER
 
+PROXY = "192.0.2.200"
 TRY = "/api/sites/{site}/exclusions/test"
 KEPT = {"success": True, "kept": True, "reason": None, "setting": None, "rule": None}
+
+
+@pytest.fixture(scope="module")
+def settings() -> dict[str, Any]:
+    return {"RYBBIT_TRUSTED_PROXIES": PROXY}
 
 
 def content(answer: TestResponse) -> Any:
@@ -124,6 +131,47 @@ def test_the_audit_log_tells_who_changed_what_from_where(cast: Cast) -> None:
     assert second["changes"] == {"name": ["First", "Second"]}
     assert first["changes"]["blockBots"] == [True, False]
     assert first["siteId"] == cast.site_id
+
+
+def test_the_audit_log_tells_the_moment_of_each_change(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    moments = [clock.now_ms() + 1_234, clock.now_ms() + 60_000]
+    for moment in moments:
+        monkeypatch.setattr(clock, "now_ms", lambda moment=moment: moment)
+        change(cast, name=str(moment))
+    for path in ("/api/sites/{site}/audit", "/api/organizations/{org}/audit"):
+        rows = content(cast.call("owner", "GET", path))["data"][:2]
+        assert [row["at"] for row in rows] == [clock.to_iso(clock.from_ms(each)) for each in moments[::-1]]
+
+
+@pytest.mark.parametrize(
+    ("forwarded", "address"),
+    [
+        (None, PROXY),
+        ("203.0.113.77", "203.0.113.77"),
+        ("198.51.100.1, 2001:db8::7", "2001:db8::7"),
+        ("nonsense", PROXY),
+    ],
+)
+@pytest.mark.parametrize("caller", ["owner", "owner in a browser", "organization key"])
+def test_the_audit_log_tells_the_address_behind_a_trusted_proxy(
+    cast: Cast, caller: str, forwarded: str | None, address: str
+) -> None:
+    headers = {} if forwarded is None else {"X-Forwarded-For": forwarded}
+    client = cast.client(caller)
+    answer = client.put(
+        cast.fill("/api/sites/{site}/config"),
+        json={"name": f"Changed from {forwarded}"},
+        headers=cast.headers(client, caller, "PUT") | headers,
+        environ_overrides={"REMOTE_ADDR": PROXY},
+    )
+    assert answer.status_code == 200
+    assert content(cast.call("owner", "GET", "/api/sites/{site}/audit"))["data"][0]["address"] == address
+
+
+def test_the_audit_log_believes_no_header_of_a_stranger(cast: Cast) -> None:
+    headers = {"X-Forwarded-For": "203.0.113.77"}
+    cast.call("owner", "PUT", "/api/sites/{site}/config", {"name": "Changed"}, headers=headers)
+    assert content(cast.call("owner", "GET", "/api/sites/{site}/audit"))["data"][0]["address"] == PEER
 
 
 def test_the_audit_log_is_read_page_by_page(cast: Cast) -> None:

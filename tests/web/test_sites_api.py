@@ -219,11 +219,14 @@ def test_nothing_to_change(cast: Cast) -> None:
 def test_bad_patterns_are_each_named(cast: Cast) -> None:
     patterns = ["10.0.0.1", "nonsense", "10.0.0.9-10.0.0.1", "10.0.0.0/99"]
     before = everything(cast.world)
-    answer = change(cast, {"excludedIPs": patterns, "name": "Changed"})
-    refusal = content(answer)
-    assert answer.status_code == 400
-    assert (refusal["success"], refusal["error"]) == (False, "Invalid IP patterns")
-    assert [line.partition(": ")[0] for line in refusal["details"]] == patterns[1:]
+    changed = change(cast, {"excludedIPs": patterns, "name": "Changed"})
+    made = make_site(cast, name="New", domain=f"bad.{cast.domain}", excludedIPs=patterns)
+    assert content(made) == content(changed)
+    for answer in (changed, made):
+        refusal = content(answer)
+        assert answer.status_code == 400
+        assert (refusal["success"], refusal["error"]) == (False, "Invalid IP patterns")
+        assert [line.partition(": ")[0] for line in refusal["details"]] == patterns[1:]
     assert everything(cast.world) == before
 
 

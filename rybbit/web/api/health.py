@@ -15,17 +15,23 @@ from rybbit.web.api.stats_models import HealthAnswer, PublicConfigAnswer, Versio
 
 logger = logging.getLogger(__name__)
 
+_RETRY_SECONDS = 1
+
 blueprint = Blueprint("health", __name__, url_prefix="/api")
 
 
 @blueprint.get("/health")
 @describe("Whether the server is well", answer=HealthAnswer, caller=Caller.ANYBODY)
-def health() -> tuple[Response, int]:
-    """200 when events can be taken in and sites be read, else 503; each part is named."""
+def health() -> Response:
+    """200 when events can be taken in and sites be read, else 503 with Retry-After; each part is named."""
     parts = {"database": _database_answers(), "journal": current_runtime().journal_folder.is_writable()}
     named = {name: "ok" if well else "failing" for name, well in parts.items()}
     well = all(parts.values())
-    return jsonify({"status": "ok" if well else "failing", **named}), 200 if well else 503
+    response = jsonify({"status": "ok" if well else "failing", **named})
+    if not well:
+        response.status_code = 503
+        response.headers["Retry-After"] = str(_RETRY_SECONDS)
+    return response
 
 
 @blueprint.get("/version")
