@@ -4,6 +4,7 @@ from rybbit.models.account import Account
 from rybbit.models.audit import ActorKind, AuditEntry
 from rybbit.models.columns import UtcDateTime, insert_for
 from rybbit.models.drop import Drop, Reason
+from rybbit.models.goal import Funnel, Goal, GoalType
 from rybbit.models.invitation import Invitation
 from rybbit.models.key import Key, Scope
 from rybbit.models.organization import Member, Organization, Role
@@ -20,6 +21,9 @@ __all__ = [
     "DaySalt",
     "Drop",
     "ExclusionNote",
+    "Funnel",
+    "Goal",
+    "GoalType",
     "Invitation",
     "Key",
     "Member",

@@ -5,7 +5,8 @@ from typing import Any
 
 from rybbit import clock
 from rybbit.stats.period import Period
-from rybbit.store.base import EventStore, Scope
+from rybbit.stats.question import Question
+from rybbit.store.base import EventStore
 from rybbit.store.event import COLUMNS, Kind
 
 # What an event shows, in this order; `ip` only to those who may see it.
@@ -19,20 +20,22 @@ SHOWN = (
 )
 
 _TEXTS = frozenset(column.name for column in COLUMNS if column.kind is Kind.TEXT)
-_SELECTED = ["id", "event_id", "user_hash", *SHOWN, "ip"]
-_COLUMNS = ", ".join("epoch_ms(timestamp)" if name == "timestamp" else name for name in _SELECTED)
+_SELECTED = ("id", "event_id", "user_hash", *SHOWN, "ip")
+
+SELECTED_SQL = ", ".join("epoch_ms(timestamp)" if name == "timestamp" else name for name in _SELECTED)
+"""The columns that `read_event` reads."""
 
 _NEWEST = """
-select epoch_ms(timestamp) from events where {condition} order by timestamp desc limit $page_size
+select epoch_ms(timestamp) from events where {events} order by timestamp desc limit $page_size
 """
 
-_PAGE = """
-select {columns} from events
-where {condition} and timestamp >= make_timestamp_ms($oldest)
+_PAGE = f"""
+select {SELECTED_SQL} from events
+where {{events}} and timestamp >= make_timestamp_ms($oldest)
 order by timestamp desc, id desc
 """
 
-_REST = "select 1 from events where {condition} and timestamp < make_timestamp_ms($oldest) limit 1"
+_REST = "select 1 from events where {events} and timestamp < make_timestamp_ms($oldest) limit 1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +49,7 @@ class EventPage:
 
 def event_page(
     store: EventStore,
-    site_id: int,
-    period: Period,
+    question: Question,
     *,
     page_size: int,
     before_ms: int | None = None,
@@ -59,34 +61,16 @@ def event_page(
     A page holds `page_size` events, and those that share the last one's millisecond, so that the next
     page can begin below it.
     """
+    period = question.period
     stretch = Period(_latest(period.start_ms, since_ms), _earliest(period.end_ms, before_ms), period.zone)
-    oldest = _oldest_of_page(store, site_id, stretch, page_size)
-    if oldest is None:
+    question = question.over(stretch)
+    newest = question.ask(store, _NEWEST, {"page_size": page_size})
+    if not newest:
         return EventPage([], has_more=False, oldest_ms=None)
-    rows = _rows(store, site_id, stretch, _PAGE, oldest)
-    found = [dict(zip(_SELECTED, row, strict=True)) for row in rows]
-    events = [_shown(row, with_address=with_addresses) for row in found]
-    return EventPage(events, bool(_rows(store, site_id, stretch, _REST, oldest)), oldest)
-
-
-def _oldest_of_page(store: EventStore, site_id: int, stretch: Period, page_size: int) -> int | None:
-    # One narrow column first: the wide rows are then read for a page alone.
-    sql = _NEWEST.format(condition=_condition(stretch))
-    parameters = {"site_id": site_id, "page_size": page_size, **stretch.parameters}
-    rows = store.query(sql, parameters, scope=Scope(site_id, stretch.start_ms, stretch.end_ms))
-    return int(rows[-1][0]) if rows else None
-
-
-def _rows(
-    store: EventStore, site_id: int, stretch: Period, template: str, oldest: int
-) -> list[tuple[Any, ...]]:
-    sql = template.format(columns=_COLUMNS, condition=_condition(stretch))
-    scope = Scope(site_id, stretch.start_ms, stretch.end_ms)
-    return store.query(sql, {"site_id": site_id, "oldest": oldest, **stretch.parameters}, scope=scope)
-
-
-def _condition(stretch: Period) -> str:
-    return f"site_id = $site_id and {stretch.condition}"
+    oldest = int(newest[-1][0])
+    rows = question.ask(store, _PAGE, {"oldest": oldest})
+    events = [read_event(row, with_address=with_addresses) for row in rows]
+    return EventPage(events, bool(question.ask(store, _REST, {"oldest": oldest})), oldest)
 
 
 def _latest(*moments: int | None) -> int | None:
@@ -97,8 +81,9 @@ def _earliest(*moments: int | None) -> int | None:
     return min((moment for moment in moments if moment is not None), default=None)
 
 
-def _shown(row: dict[str, Any], *, with_address: bool) -> dict[str, Any]:
-    """An event as the API shows it: numbers that are too long for JavaScript as text, no null texts."""
+def read_event(selected: tuple[Any, ...], *, with_address: bool = False) -> dict[str, Any]:
+    """A row of `SELECTED_SQL` as the API shows it: ids as text, since JavaScript cuts numbers."""
+    row = dict(zip(_SELECTED, selected, strict=True))
     event = {name: "" if row[name] is None and name in _TEXTS else row[name] for name in SHOWN}
     event["timestamp"] = clock.to_iso(clock.from_ms(row["timestamp"]))
     event["session_id"] = str(row["session_id"])

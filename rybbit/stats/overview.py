@@ -1,30 +1,49 @@
 """The headline figures of a period: sessions, pageviews, users and what follows from them."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
-from rybbit.stats.period import Period
-from rybbit.store.base import EventStore, Scope
+from rybbit.stats.buckets import Bucket, find_timeline
+from rybbit.stats.question import Question
+from rybbit.store.base import EventStore
 
 # Durations come from the events of the period alone, so that a figure never depends on what lies
 # outside. A session is one user's, so users are counted over sessions, of which there are fewer; grouping
 # by both is cheaper than picking one user a session, and microseconds are what the engine holds.
-_OVERVIEW = """
-with visits as (
+_VISITS = """
   select
+    {key}
+    session_id,
     user_hash,
     count(*) filter (where type = 'pageview') as pageviews,
     epoch_us(max(timestamp)) - epoch_us(min(timestamp)) as microseconds
   from events
-  where site_id = $site_id and {period}
-  group by session_id, user_hash
-)
+  where {condition}
+  group by {by} session_id, user_hash
+"""
+
+_FIGURES = """
 select
+  {by}
   count(*),
-  coalesce(sum(pageviews), 0),
+  coalesce(sum({views}), 0),
   count(distinct user_hash),
-  count(*) filter (where pageviews = 1),
+  count(*) filter (where visits.pageviews = 1),
   coalesce(avg(microseconds), 0) / 1e6
-from visits
+from visits {join} {grouping}
+"""
+
+_ALL = f"with visits as ({_VISITS.replace('{condition}', '{matching}')}) {_FIGURES}"
+# Of visits that filters chose by a page, all counts but the pageviews, which have to match themselves.
+_CHOSEN = f"""
+with visits as ({_VISITS.replace("{condition}", "{visiting}")}),
+chosen as (
+  select {{key}} session_id, count(*) filter (where type = 'pageview') as pageviews
+  from events
+  where {{matching}}
+  group by {{by}} session_id
+)
+{_FIGURES}
 """
 
 
@@ -32,25 +51,41 @@ from visits
 class Overview:
     """`bounce_rate` is the percentage of sessions with exactly one pageview; duration is in seconds."""
 
-    sessions: int
-    pageviews: int
-    users: int
-    pages_per_session: float
-    bounce_rate: float
-    session_duration: float
+    sessions: int = 0
+    pageviews: int = 0
+    users: int = 0
+    pages_per_session: float = 0.0
+    bounce_rate: float = 0.0
+    session_duration: float = 0.0
 
 
-def overview(store: EventStore, site_id: int, period: Period) -> Overview:
+def overview(store: EventStore, question: Question) -> Overview:
     """The headline figures of a site."""
-    sql = _OVERVIEW.format(period=period.condition)
-    scope = Scope(site_id, period.start_ms, period.end_ms)
-    rows = store.query(sql, {"site_id": site_id, **period.parameters}, scope=scope)
-    sessions, pageviews, users, bounces, duration = rows[0]
-    return Overview(
-        sessions=int(sessions),
-        pageviews=int(pageviews),
-        users=int(users),
-        pages_per_session=pageviews / sessions if sessions else 0.0,
-        bounce_rate=100 * bounces / sessions if sessions else 0.0,
-        session_duration=float(duration),
-    )
+    rows = _ask(store, question)
+    return _overview(*rows[0]) if rows[0][0] else Overview()
+
+
+def overview_bucketed(store: EventStore, question: Question, bucket: Bucket) -> list[dict[str, Any]]:
+    """The same for each bucket of the period, as if it were the period: rows of `time` and the figures.
+
+    Raises:
+        InvalidInput: there would be too many buckets.
+    """
+    timeline = find_timeline(store, question, bucket)
+    rows = _ask(store, question, timeline.sql)
+    figures = {int(key): _overview(*row) for key, *row in rows}
+    return [{"time": name, **asdict(row)} for name, row in timeline.fill(figures, Overview())]
+
+
+def _ask(store: EventStore, question: Question, bucket: str = "") -> list[tuple[Any, ...]]:
+    key, by, grouping = (f"{bucket} as bucket,", "bucket,", "group by bucket") if bucket else ("", "", "")
+    if question.chooses_visits:
+        template, views, join = _CHOSEN, "chosen.pageviews", f"join chosen using ({by} session_id)"
+    else:
+        template, views, join = _ALL, "visits.pageviews", ""
+    return question.ask(store, template, key=key, by=by, grouping=grouping, views=views, join=join)
+
+
+def _overview(sessions: int, pageviews: int, users: int, bounces: int, seconds: float) -> Overview:
+    views = int(pageviews)
+    return Overview(sessions, views, users, views / sessions, 100 * bounces / sessions, float(seconds))

@@ -2,13 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from rybbit import clock
 from rybbit.errors import InvalidInput
 
 _LONGEST_MINUTES = 100 * 366 * 24 * 60
+# The years 6 to 9986: what lies beyond falls off the calendar in some time zone.
+_EARLIEST_MS = -62_000_000_000_000
+_LATEST_MS = 253_000_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +21,45 @@ class Period:
     start_ms: int | None
     end_ms: int | None
     zone: ZoneInfo
+
+    @classmethod
+    def last_days(cls, days: int, zone: ZoneInfo) -> "Period":
+        """So many days of the zone up to now, today among them."""
+        today = clock.now().astimezone(zone).date()
+        return cls(_midnight(today - timedelta(days=days - 1), zone), None, zone)
+
+    @property
+    def lengths_back(self) -> "Period":
+        """The period of the same length just before.
+
+        Whole days of the calendar are as many days before, however long the clocks made them.
+
+        Raises:
+            InvalidInput: it has no beginning.
+        """
+        start, end = self._bounds()
+        first, last = self._local(start), self._local(end)
+        if first.time() == last.time() == time():
+            return Period(_midnight(first.date() - (last.date() - first.date()), self.zone), start, self.zone)
+        return Period(start - (end - start), start, self.zone)
+
+    @property
+    def year_back(self) -> "Period":
+        """The same a year ago; what began or ended on 29 February did so on the 28th.
+
+        Raises:
+            InvalidInput: it has no beginning.
+        """
+        start, end = (_a_year_before(self._local(bound)) for bound in self._bounds())
+        return Period(start, end, self.zone)
+
+    def _bounds(self) -> tuple[int, int]:
+        if self.start_ms is None:
+            raise InvalidInput({"compare": ["Needs a period with a beginning"]})
+        return self.start_ms, clock.now_ms() + 1 if self.end_ms is None else self.end_ms
+
+    def _local(self, moment: int) -> datetime:
+        return clock.from_ms(moment).astimezone(self.zone)
 
     @property
     def condition(self) -> str:
@@ -36,10 +78,14 @@ class Period:
         return {name: value for name, value in bounds.items() if value is not None}
 
 
+ALL_TIME = Period(None, None, ZoneInfo("UTC"))
+
+
 def parse_period(arguments: Mapping[str, str]) -> Period:
     """The period that query parameters name.
 
     `start_date` and `end_date` are days of `time_zone`, both inclusive, one may be missing;
+    `start_datetime` and `end_datetime` are moments (UTC unless they say otherwise), the end exclusive;
     `past_minutes_start` and `past_minutes_end` count back from now; without any it is all time.
 
     Raises:
@@ -48,6 +94,8 @@ def parse_period(arguments: Mapping[str, str]) -> Period:
     zone = _zone(arguments.get("time_zone") or "UTC")
     if arguments.get("past_minutes_start") or arguments.get("past_minutes_end"):
         return _recent(arguments, zone)
+    if arguments.get("start_datetime") or arguments.get("end_datetime"):
+        return _between(arguments, zone)
     first = _day(arguments, "start_date")
     last = _day(arguments, "end_date")
     if first is not None and last is not None and last < first:
@@ -77,6 +125,58 @@ def _day(arguments: Mapping[str, str], name: str) -> date | None:
     if not 1970 <= day.year <= 9000:
         raise InvalidInput({name: ["Must be between the years 1970 and 9000"]})
     return day
+
+
+def _between(arguments: Mapping[str, str], zone: ZoneInfo) -> Period:
+    start = _moment(arguments, "start_datetime")
+    end = _moment(arguments, "end_datetime")
+    if start is not None and end is not None and end < start:
+        raise InvalidInput({"end_datetime": ["Must not be before start_datetime"]})
+    return Period(start, end, zone)
+
+
+def _moment(arguments: Mapping[str, str], name: str) -> int | None:
+    text = arguments.get(name)
+    if not text:
+        return None
+    try:
+        return parse_moment(text)
+    except ValueError as error:
+        raise InvalidInput({name: ["Must be a time in ISO 8601"]}) from error
+
+
+def parse_moment(text: str) -> int:
+    """A moment in ISO 8601 (UTC unless it says otherwise) or milliseconds since 1970; in milliseconds.
+
+    Raises:
+        ValueError: it is neither, or beyond the years that every time zone can show.
+    """
+    try:
+        milliseconds = _to_ms(text)
+    except OverflowError as error:
+        raise ValueError(text) from error
+    if not _EARLIEST_MS <= milliseconds <= _LATEST_MS:
+        raise ValueError(text)
+    return milliseconds
+
+
+def _to_ms(text: str) -> int:
+    if text.isascii() and text.isdigit() and len(text) < 16:
+        return int(text)
+    day, space, clock_time = text.strip().partition(" ")
+    # A plus sign that was not escaped arrives as a space, but many write one between day and time.
+    joined = f"{day}T{clock_time.replace(' ', '+')}" if space and "T" not in day else text.replace(" ", "+")
+    parsed = datetime.fromisoformat(joined)
+    aware = parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+    return round(aware.timestamp() * 1000)
+
+
+def _a_year_before(moment: datetime) -> int:
+    try:
+        earlier = moment.replace(year=moment.year - 1, fold=0)
+    except ValueError:
+        earlier = moment.replace(year=moment.year - 1, day=28, fold=0)
+    return round(earlier.timestamp() * 1000)
 
 
 def _midnight(day: date, zone: ZoneInfo) -> int:

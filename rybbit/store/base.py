@@ -12,6 +12,10 @@ class UnreadableBatch(RybbitError):
     """A journal file of the batch holds something that is no event; nothing was committed."""
 
 
+class TooSlow(RybbitError):
+    """A query was given up after the time that it had."""
+
+
 @dataclass(frozen=True, slots=True)
 class Scope:
     """Which events a query can touch at all, so that a store opens no more than it must.
@@ -43,12 +47,24 @@ class EventStore(Protocol):
         """
 
     def query(
-        self, sql: str, parameters: Mapping[str, Any] | None = None, *, scope: Scope = EVERYTHING
+        self,
+        sql: str,
+        parameters: Mapping[str, Any] | None = None,
+        *,
+        scope: Scope = EVERYTHING,
+        seconds: float | None = None,
     ) -> list[tuple[Any, ...]]:
         """Rows of a query over the relation `events`, which holds every acknowledged event once.
 
-        `sql` is lower case and may begin with `with`; values are bound as `$name`.
+        `sql` is lower case and may begin with `with`; values are bound as `$name`. It is in DuckDB's words
+        where engines differ; `dialect.py` lists those that may be used.
+
+        Raises:
+            TooSlow: it was not done within `seconds`.
         """
+
+    def accepts_pattern(self, pattern: str) -> bool:
+        """Whether the engine can use a text from outside as a regular expression (RE2)."""
 
     def needs_rewrite(self) -> bool:
         """Whether small files have piled up, or deleted events wait to be erased."""

@@ -7,13 +7,15 @@ an event can be read the moment it is acknowledged.
 import json
 import logging
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from rybbit.locks import FileLock, leave_to_parent, register_forkable
-from rybbit.store.base import EVERYTHING, Scope, UnreadableBatch
+from rybbit.store.base import EVERYTHING, Scope, TooSlow, UnreadableBatch
+from rybbit.store.dialect import DUCKDB_MACROS
 from rybbit.store.event import COLUMNS, LAST_MS, REQUIRED, Kind
 from rybbit.store.journal_files import JournalFolder, unfinished_ids
 from rybbit.store.lake_rewrite import LakeRewriter
@@ -166,7 +168,12 @@ class LakeStore:
             raise UnreadableBatch(f"{lines} lines gave {rows} events")
 
     def query(
-        self, sql: str, parameters: Mapping[str, Any] | None = None, *, scope: Scope = EVERYTHING
+        self,
+        sql: str,
+        parameters: Mapping[str, Any] | None = None,
+        *,
+        scope: Scope = EVERYTHING,
+        seconds: float | None = None,
     ) -> list[tuple[Any, ...]]:
         """See `EventStore.query`."""
         import duckdb
@@ -177,7 +184,9 @@ class LakeStore:
             if view is None:
                 continue
             try:
-                return self._run(sql, parameters or {}, view, scope, lenient=unreadable)
+                return self._run(sql, parameters or {}, view, scope, lenient=unreadable, seconds=seconds)
+            except duckdb.InterruptException as error:
+                raise TooSlow(f"A query took more than {seconds} seconds") from error
             except duckdb.IOException:
                 # A file is gone: the mover or a vacuum came between the look and the opening.
                 logger.debug("The files changed under a query; looking again", exc_info=True)
@@ -205,7 +214,14 @@ class LakeStore:
         return _View(snapshot, open_names, closed_names, hidden)
 
     def _run(
-        self, sql: str, parameters: Mapping[str, Any], view: _View, scope: Scope, *, lenient: bool
+        self,
+        sql: str,
+        parameters: Mapping[str, Any],
+        view: _View,
+        scope: Scope,
+        *,
+        lenient: bool,
+        seconds: float | None,
     ) -> list[tuple[Any, ...]]:
         strict_names = [] if lenient else view.closed
         lenient_names = view.open + view.closed if lenient else view.open
@@ -215,8 +231,19 @@ class LakeStore:
             "closed": [str(self._journal.path / name) for name in strict_names],
         }
         bound = {name: paths for name, paths in sources.items() if paths}
-        with self._cursor() as cursor:
+        with self._cursor() as cursor, _time_limit(cursor, seconds):
             return cursor.execute(_with_events(sql, bound, view.hidden), {**parameters, **bound}).fetchall()
+
+    def accepts_pattern(self, pattern: str) -> bool:
+        """See `EventStore.accepts_pattern`."""
+        import duckdb
+
+        with self._cursor() as cursor:
+            try:
+                cursor.execute("select regexp_matches('', $pattern)", {"pattern": pattern}).fetchall()
+            except duckdb.InvalidInputException:
+                return False
+        return True
 
     def _cursor(self) -> "duckdb.DuckDBPyConnection":
         with self._engine_lock:
@@ -243,6 +270,21 @@ class LakeStore:
             "bytes": sum(file.size for file in snapshot.files),
             "events": sum(file.rows for file in snapshot.files),
         }
+
+
+@contextmanager
+def _time_limit(cursor: "duckdb.DuckDBPyConnection", seconds: float | None) -> Iterator[None]:
+    """Interrupt what the cursor does in the body after so many seconds."""
+    if seconds is None:
+        yield
+        return
+    timer = threading.Timer(seconds, cursor.interrupt)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def _with_events(sql: str, sources: Mapping[str, object], hidden: str) -> str:
@@ -279,6 +321,7 @@ def _open_engine(options: LakeOptions, *, threads: int) -> "duckdb.DuckDBPyConne
         "set parquet_metadata_cache = true",
         "set enable_progress_bar = false",
         "set lock_configuration = true",
+        *DUCKDB_MACROS,
     ):
         engine.execute(statement)
     return engine

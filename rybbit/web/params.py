@@ -1,34 +1,26 @@
 """Query parameters, read and checked."""
 
-from datetime import UTC, datetime
+import json
+from collections.abc import Sequence
 
 from flask import request
 
 from rybbit.errors import InvalidInput
-from rybbit.stats.period import Period, parse_period
-
-# The years 6 to 9986: what lies beyond falls off the calendar in some time zone.
-_EARLIEST_MS = -62_000_000_000_000
-_LATEST_MS = 253_000_000_000_000
+from rybbit.stats.period import parse_moment
 
 
-def period() -> Period:
-    """The period that the request is about."""
-    return parse_period(request.args)
-
-
-def whole_number(name: str, *, default: int, least: int, most: int) -> int:
-    """A whole number within bounds.
+def whole_number(*names: str, default: int, least: int, most: int) -> int:
+    """A whole number within bounds; of several names for it the first that is there counts.
 
     Raises:
         InvalidInput: it is none, or out of bounds.
     """
-    text = request.args.get(name)
-    if text is None or text == "":
-        return default
-    if text.isascii() and text.isdigit() and len(text) < 19 and least <= int(text) <= most:
-        return int(text)
-    raise InvalidInput({name: [f"Must be a whole number from {least} to {most}"]})
+    for name in names:
+        if text := request.args.get(name):
+            if text.isascii() and text.isdigit() and len(text) < 19 and least <= int(text) <= most:
+                return int(text)
+            raise InvalidInput({name: [f"Must be a whole number from {least} to {most}"]})
+    return default
 
 
 def entry(name: str) -> int | None:
@@ -41,28 +33,74 @@ def entry(name: str) -> int | None:
     return number or None
 
 
-def moment(name: str) -> int | None:
+def moment(*names: str) -> int | None:
     """A moment in ISO 8601 (UTC unless it says otherwise) or milliseconds since 1970; in milliseconds.
+
+    Of several names for the same, the first that is there counts.
 
     Raises:
         InvalidInput: it is neither.
     """
-    text = request.args.get(name)
-    if not text:
-        return None
+    for name in names:
+        if text := request.args.get(name):
+            try:
+                return parse_moment(text)
+            except ValueError as error:
+                raise InvalidInput({name: ["Must be a time in ISO 8601"]}) from error
+    return None
+
+
+def flag(name: str) -> bool:
+    """Whether something is switched on: `true` or `1`.
+
+    Raises:
+        InvalidInput: it is neither that nor `false`, `0` or empty.
+    """
+    text = request.args.get(name, "").lower()
+    if text not in ("", "0", "1", "false", "true"):
+        raise InvalidInput({name: ["Must be true or false"]})
+    return text in ("1", "true")
+
+
+def choice(name: str, known: Sequence[str], *, default: str) -> str:
+    """One of several words.
+
+    Raises:
+        InvalidInput: it is none of them.
+    """
+    text = request.args.get(name) or default
+    if text not in known:
+        raise InvalidInput({name: [f"Must be one of {', '.join(known)}"]})
+    return text
+
+
+def text(*names: str) -> str:
+    """A text that has to be there; of several names for it the first that is there counts.
+
+    Raises:
+        InvalidInput: it is not there.
+    """
+    for name in names:
+        if found := request.args.get(name):
+            return found
+    raise InvalidInput({names[0]: ["Required"]})
+
+
+def optional_text(name: str) -> str | None:
+    """A text; None if it is left out or empty."""
+    return request.args.get(name) or None
+
+
+def json_object(name: str) -> dict[str, object]:
+    """An object, as JSON; empty if it is left out.
+
+    Raises:
+        InvalidInput: it is none.
+    """
     try:
-        milliseconds = _to_ms(text)
-    except (ValueError, OverflowError) as error:
-        raise InvalidInput({name: ["Must be a time in ISO 8601"]}) from error
-    if not _EARLIEST_MS <= milliseconds <= _LATEST_MS:
-        raise InvalidInput({name: ["Must be a time in ISO 8601"]})
-    return milliseconds
-
-
-def _to_ms(text: str) -> int:
-    if text.isascii() and text.isdigit() and len(text) < 16:
-        return int(text)
-    # A plus sign that was not escaped arrives as a space.
-    parsed = datetime.fromisoformat(text.replace(" ", "+") if "T" in text else text)
-    aware = parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
-    return round(aware.timestamp() * 1000)
+        found = json.loads(request.args.get(name) or "{}")
+    except (ValueError, RecursionError) as error:
+        raise InvalidInput({name: ["Must be a JSON object"]}) from error
+    if not isinstance(found, dict):
+        raise InvalidInput({name: ["Must be a JSON object"]})
+    return found

@@ -12,6 +12,7 @@ from rybbit.locks import FileLock
 from rybbit.stats.events import event_page
 from rybbit.stats.overview import overview
 from rybbit.stats.period import Period, parse_period
+from rybbit.stats.question import Question
 from rybbit.store.journal_files import JournalFolder
 from rybbit.store.lake import LakeOptions, LakeStore
 from rybbit.store.mover import Mover
@@ -105,10 +106,10 @@ def main() -> None:
 def report(folder: Path, count: int, *, sites: int) -> None:
     """Fill a store and print how long the questions take."""
     store = filled_store(folder, count, sites=sites)
-    period = thirty_days()
-    ours = milliseconds(lambda: overview(store, 1, period))
+    question = Question(1, thirty_days())
+    ours = milliseconds(lambda: overview(store, question))
     raw = milliseconds(raw_overview(folder, 1))
-    page = milliseconds(lambda: event_page(store, 1, period, page_size=50))
+    page = milliseconds(lambda: event_page(store, question, page_size=50))
     print(f"  overview, 30 days, one site of {sites}: {ours:6.1f} ms   raw DuckDB {raw:6.1f} ms")
     print(f"  newest 50 events:                  {page:6.1f} ms")
     store.close()

@@ -10,22 +10,26 @@ from hypothesis import strategies as st
 
 from rybbit.stats.events import SHOWN, EventPage, event_page, shown_visitor
 from rybbit.stats.period import Period, parse_period
+from rybbit.stats.question import Question
 from tests.store.parts import NOON_MS, Parts, PartsMaker, line, make_parts
 
-ALL_TIME = parse_period({})
+ALL_TIME = Question(1, parse_period({}))
 UTC = ZoneInfo("UTC")
 
 
 def _walk(
-    parts: Parts, page_size: int, *, period: Period = ALL_TIME, since_ms: int | None = None
+    parts: Parts, page_size: int, *, period: Period = ALL_TIME.period, since_ms: int | None = None
 ) -> list[EventPage]:
     """All pages, as a client turns them."""
-    pages = [event_page(parts.store, 1, period, page_size=page_size, since_ms=since_ms)]
+    question = Question(1, period)
+    pages = [event_page(parts.store, question, page_size=page_size, since_ms=since_ms)]
     while pages[-1].has_more:
         assert len(pages) < 200
         before_ms = pages[-1].oldest_ms
         pages.append(
-            event_page(parts.store, 1, period, page_size=page_size, before_ms=before_ms, since_ms=since_ms)
+            event_page(
+                parts.store, Question(1, period), page_size=page_size, before_ms=before_ms, since_ms=since_ms
+            )
         )
     return pages
 
@@ -38,9 +42,7 @@ class TestPages:
     """Turning pages."""
 
     def test_no_events(self, parts: Parts) -> None:
-        assert event_page(parts.store, 1, ALL_TIME, page_size=5) == EventPage(
-            [], has_more=False, oldest_ms=None
-        )
+        assert event_page(parts.store, ALL_TIME, page_size=5) == EventPage([], has_more=False, oldest_ms=None)
 
     def test_newest_first(self, parts: Parts) -> None:
         parts.store_line(*[line(number, timestamp=NOON_MS + number % 3) for number in range(1, 7)])
@@ -103,7 +105,7 @@ class TestPages:
         found = []
         before_ms: int | None = None
         for turn in range(4):
-            page = event_page(parts.store, 1, ALL_TIME, page_size=2, before_ms=before_ms)
+            page = event_page(parts.store, ALL_TIME, page_size=2, before_ms=before_ms)
             found += _ids([page])
             before_ms = page.oldest_ms
             parts.move_line(line(100 + turn, timestamp=NOON_MS + 1_000 + turn))
@@ -116,7 +118,7 @@ class TestShown:
 
     @staticmethod
     def _one(parts: Parts, **named: Any) -> dict[str, Any]:
-        (event,) = event_page(parts.store, 1, ALL_TIME, page_size=5, **named).events
+        (event,) = event_page(parts.store, ALL_TIME, page_size=5, **named).events
         return event
 
     def test_the_fields_and_their_order(self, parts: Parts) -> None:

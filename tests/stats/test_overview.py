@@ -9,9 +9,10 @@ import pytest
 
 from rybbit.stats.overview import Overview, overview
 from rybbit.stats.period import parse_period
+from rybbit.stats.question import Question
 from tests.store.parts import NOON_MS, Parts, PartsMaker, line
 
-ALL_TIME = parse_period({})
+ALL_TIME = Question(1, parse_period({}))
 DAY_MS = 86_400_000
 TYPES = ("pageview", "pageview", "custom_event", "performance", "outbound", "error")
 
@@ -66,7 +67,7 @@ def _same(one: Overview, other: Overview) -> None:
 
 
 def test_nothing_is_all_zero(parts: Parts) -> None:
-    assert overview(parts.store, 1, ALL_TIME) == Overview(0, 0, 0, 0.0, 0.0, 0.0)
+    assert overview(parts.store, ALL_TIME) == Overview(0, 0, 0, 0.0, 0.0, 0.0)
 
 
 def test_by_hand(parts: Parts) -> None:
@@ -82,7 +83,7 @@ def test_by_hand(parts: Parts) -> None:
         line(5, session_id=5, user_hash=8, type="error"),
         line(6, 2),
     )
-    assert overview(parts.store, 1, ALL_TIME) == Overview(
+    assert overview(parts.store, ALL_TIME) == Overview(
         sessions=3,
         pageviews=3,
         users=2,
@@ -102,8 +103,8 @@ def test_against_the_definitions_wherever_the_events_are(parts: Parts) -> None:
         period = parse_period({"start_date": days[0], "end_date": days[1]})
         assert period.start_ms is not None and period.end_ms is not None
         expected = _counted(events, site_id, period.start_ms, period.end_ms)
-        _same(overview(parts.store, site_id, period), expected)
-        _same(overview(parts.store, site_id, ALL_TIME), _counted(events, site_id, 0, 2**60))
+        _same(overview(parts.store, Question(site_id, period)), expected)
+        _same(overview(parts.store, Question(site_id, ALL_TIME.period)), _counted(events, site_id, 0, 2**60))
 
 
 def test_the_same_before_and_after_every_move(new_parts: PartsMaker) -> None:
@@ -112,12 +113,12 @@ def test_the_same_before_and_after_every_move(new_parts: PartsMaker) -> None:
     period = parse_period({"start_date": "2026-02-27", "end_date": "2026-02-28", "time_zone": "Asia/Tokyo"})
     for start in range(0, 200, 40):
         parts.store_line(*_lines(events[start : start + 40]))
-    expected = overview(parts.store, 1, period)
+    expected = overview(parts.store, Question(1, period))
     assert expected.sessions > 3
     parts.mover.move_all()
-    assert overview(parts.store, 1, period) == expected
+    assert overview(parts.store, Question(1, period)) == expected
     parts.store.rewrite(everything=True)
-    assert overview(parts.store, 1, period) == expected
+    assert overview(parts.store, Question(1, period)) == expected
 
 
 def test_a_session_is_cut_at_the_edge_of_the_period(parts: Parts) -> None:
@@ -127,8 +128,8 @@ def test_a_session_is_cut_at_the_edge_of_the_period(parts: Parts) -> None:
         line(2, session_id=1, user_hash=1, timestamp=midnight - 4_000),
         line(3, session_id=1, user_hash=1, timestamp=midnight),
     )
-    before = overview(parts.store, 1, parse_period({"end_date": "2026-03-01"}))
-    after = overview(parts.store, 1, parse_period({"start_date": "2026-03-02"}))
+    before = overview(parts.store, Question(1, parse_period({"end_date": "2026-03-01"})))
+    after = overview(parts.store, Question(1, parse_period({"start_date": "2026-03-02"})))
     assert (before.sessions, before.pageviews, before.bounce_rate, before.session_duration) == (
         1,
         2,

@@ -5,9 +5,9 @@ from typing import Any
 from flask import Response
 
 from rybbit.models import AuditEntry
+from rybbit.web.api.answers import whole_number
 from rybbit.web.api.description import shown
 from rybbit.web.api.site_models import AuditAnswer, AuditRow
-from rybbit.web.api.stats_models import whole_number
 
 AUDIT_QUERY: dict[str, dict[str, Any]] = {
     "limit": whole_number(1, 1000, default=100),

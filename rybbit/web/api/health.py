@@ -10,8 +10,8 @@ from rybbit.extensions import db
 from rybbit.services.accounts import is_signup_disabled
 from rybbit.version import installed_version
 from rybbit.web.access import current_runtime
+from rybbit.web.api.answers import HealthAnswer, PublicConfigAnswer, VersionAnswer
 from rybbit.web.api.description import Caller, describe
-from rybbit.web.api.stats_models import HealthAnswer, PublicConfigAnswer, VersionAnswer
 
 logger = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from werkzeug.routing import Map
 
 from rybbit.web.api.description import Caller, Operation, Refusal, operation_of
 
-_PLACE = re.compile(r"<([a-z_]+)>")
+_PLACE = re.compile(r"<(?:[a-z]+:)?([a-z_]+)>")
 _WRITING = {"POST", "PUT", "DELETE"}
 _REF = "#/components/schemas/{model}"
 # One path may not be there under two names, so this one is described where sites are shown.
@@ -22,7 +22,11 @@ _PATH_PARAMETERS = {
     "accountId": "Id of the account, such as `user_1f…`.",
     "keyId": "Id of the key, such as `key_1f…`.",
     "invitationId": "Id of the invitation, such as `inv_1f…`.",
-    "sessionId": "Id of the session, such as `ses_1f…`.",
+    "sessionId": "Id of the session: of a browser such as `ses_1f…`, of a visitor a number.",
+    "userId": "The user as sent, or 16 hex digits of a visitor whom nobody named.",
+    "goalId": "Number of the goal.",
+    "funnelId": "Number of the funnel.",
+    "stepNumber": "Which step, from 1.",
 }
 _REFUSALS = {
     400: "What was sent does not fit; nothing was changed",
@@ -176,10 +180,19 @@ def _parameters(endpoint: Endpoint) -> list[dict[str, object]]:
         for name in re.findall(r"{(\w+)}", endpoint.path)
     ]
     in_query = [
-        {"name": name, "in": "query", "required": False, "schema": schema}
+        {"name": name, "in": "query", **_parted(schema)}
         for name, schema in (endpoint.operation.query or {}).items()
     ]
     return in_path + in_query
+
+
+def _parted(schema: dict[str, Any]) -> dict[str, object]:
+    """Whether a parameter has to be there is said beside its schema."""
+    is_required = schema.get("required", False)
+    return {
+        "required": is_required,
+        "schema": {name: value for name, value in schema.items() if name != "required"},
+    }
 
 
 def _responses(endpoint: Endpoint, schemas: _Schemas) -> dict[str, object]:

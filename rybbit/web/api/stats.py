@@ -1,37 +1,38 @@
-"""Statistics and raw events of a site, for those who may read it."""
+"""Headline figures of a site and its breakdowns, for those who may read them."""
 
 from dataclasses import asdict
 
-from flask import Blueprint, Response, jsonify, request
+from flask import Blueprint, Response, jsonify
 
 from rybbit import clock
-from rybbit.errors import InvalidInput
-from rybbit.models import Scope, Site
-from rybbit.services.drops import drops_of
-from rybbit.stats.events import event_page
-from rybbit.stats.inspector import inspector_page
+from rybbit.models import Scope
+from rybbit.stats.breakdown import breakdown
+from rybbit.stats.dimensions import find_dimension
 from rybbit.stats.live import has_data, live_user_count
-from rybbit.stats.overview import overview
+from rybbit.stats.overview import overview, overview_bucketed
+from rybbit.stats.period import Period
 from rybbit.web import params
-from rybbit.web.access import current_runtime, member_site, readable_site, sees_addresses
-from rybbit.web.api.description import Caller, describe
-from rybbit.web.api.stats_models import (
-    DROPS_QUERY,
-    EVENTS_QUERY,
-    INSPECTOR_QUERY,
+from rybbit.web.access import current_runtime, readable_site
+from rybbit.web.api import asking
+from rybbit.web.api.answers import (
+    BUCKET_QUERY,
     LIVE_QUERY,
-    PERIOD_QUERY,
+    METRIC_QUERY,
+    PAGES_QUERY,
+    QUESTION_QUERY,
     CountAnswer,
-    EventsAnswer,
     HasDataAnswer,
-    InspectorAnswer,
     OverviewAnswer,
+    PageAnswer,
     Rows,
 )
+from rybbit.web.api.description import Caller, describe
 
 blueprint = Blueprint("stats", __name__, url_prefix="/api/sites/<site_id>")
 
 _DAY_MINUTES = 24 * 60
+_COMPARISONS = ("", "previous_period", "previous_year")
+_COMPARE = {"type": "string", "enum": list(_COMPARISONS), "description": "Adds the same of an earlier time."}
 
 
 @blueprint.get("/overview")
@@ -40,38 +41,93 @@ _DAY_MINUTES = 24 * 60
     answer=OverviewAnswer,
     caller=Caller.VIEWER,
     scope=Scope.STATS_READ,
-    query=PERIOD_QUERY,
+    query=QUESTION_QUERY | {"compare": _COMPARE},
+    details="With `compare`, `comparison` has `start` and `end` of the earlier time, and its `data`.",
 )
 def site_overview(site_id: str) -> Response:
-    """The headline figures of a period."""
-    site = _readable(site_id)
-    figures = overview(current_runtime().store, site.site_id, params.period())
-    return jsonify({"data": asdict(figures)})
+    """The headline figures of a period, and of an earlier one if that is asked for."""
+    question = asking.asked(site_id)
+    answer = {"data": asdict(question.answer(overview))}
+    compare = params.choice("compare", _COMPARISONS, default="")
+    if compare:
+        period = question.question.period
+        earlier = period.year_back if compare == "previous_year" else period.lengths_back
+        figures = question.over(earlier).answer(overview)
+        answer["comparison"] = {**_bounds(earlier), "data": asdict(figures)}
+    return jsonify(answer)
 
 
-@blueprint.get("/events")
-@describe("Raw events", answer=EventsAnswer, caller=Caller.VIEWER, scope=Scope.STATS_READ, query=EVENTS_QUERY)
-def site_events(site_id: str) -> Response:
-    """Raw events, newest first."""
-    site = _readable(site_id)
-    page = event_page(
-        current_runtime().store,
-        site.site_id,
-        params.period(),
-        page_size=params.whole_number("page_size", default=50, least=1, most=1000),
-        before_ms=params.moment("before_timestamp"),
-        since_ms=params.moment("since_timestamp"),
-        with_addresses=site.track_ip and sees_addresses(site),
+def _bounds(period: Period) -> dict[str, str | None]:
+    bounds = {"start": period.start_ms, "end": period.end_ms}
+    return {name: None if at is None else clock.to_iso(clock.from_ms(at)) for name, at in bounds.items()}
+
+
+@blueprint.get("/overview-bucketed")
+@describe(
+    "Headline figures in the course of time",
+    answer=Rows,
+    caller=Caller.VIEWER,
+    scope=Scope.STATS_READ,
+    query=QUESTION_QUERY | BUCKET_QUERY,
+    details="Each row has the figures of its bucket as if that were the period. `time` is the beginning of"
+    " the bucket in the time zone; weeks begin on Monday.",
+)
+def site_overview_bucketed(site_id: str) -> Response:
+    """The headline figures of each bucket of a period."""
+    question = asking.asked(site_id)
+    return asking.rows(question.answer(overview_bucketed, asking.bucket()))
+
+
+@blueprint.get("/metric")
+@describe(
+    "Sessions and pageviews by a dimension",
+    answer=PageAnswer,
+    caller=Caller.VIEWER,
+    scope=Scope.STATS_READ,
+    query=QUESTION_QUERY | PAGES_QUERY | METRIC_QUERY,
+    details="`count` is the number of sessions. Rows of pages have `time_on_page_seconds` and what came with"
+    " them; beyond 250,000 pageviews only with `time_on_page=true`, since that takes its time.",
+)
+def site_metric(site_id: str) -> Response:
+    """Sessions and pageviews by browser, country, page or any other dimension."""
+    question = asking.asked(site_id)
+    found = question.answer(
+        breakdown,
+        find_dimension(params.text("parameter")),
+        limit=asking.limit(),
+        page=asking.page_number(),
+        with_details=params.flag("time_on_page"),
     )
-    oldest = None if page.oldest_ms is None else clock.to_iso(clock.from_ms(page.oldest_ms))
-    return jsonify({"data": page.events, "cursor": {"hasMore": page.has_more, "oldestTimestamp": oldest}})
+    return asking.page(found.rows, found.total)
+
+
+@blueprint.get("/page-titles")
+@describe(
+    "Sessions and pageviews by page title",
+    answer=PageAnswer,
+    caller=Caller.VIEWER,
+    scope=Scope.STATS_READ,
+    query=QUESTION_QUERY | PAGES_QUERY,
+)
+def site_page_titles(site_id: str) -> Response:
+    """Sessions and pageviews by page title."""
+    question = asking.asked(site_id)
+    found = question.answer(
+        breakdown,
+        find_dimension("page_title"),
+        limit=asking.limit(),
+        page=asking.page_number(),
+        only="pageview",
+    )
+    return asking.page(found.rows, found.total)
 
 
 @blueprint.get("/has-data")
 @describe("Whether any event has come in", answer=HasDataAnswer, caller=Caller.VIEWER, scope=Scope.STATS_READ)
 def site_has_data(site_id: str) -> Response:
     """Whether any event has come in."""
-    site = _readable(site_id, Scope.SITES_READ)
+    site = readable_site(site_id, Scope.STATS_READ, Scope.SITES_READ)
+    asking.refuse_filters()
     return jsonify({"hasData": has_data(current_runtime().store, site.site_id)})
 
 
@@ -85,74 +141,7 @@ def site_has_data(site_id: str) -> Response:
 )
 def site_live_user_count(site_id: str) -> Response:
     """How many are there now."""
-    site = _readable(site_id)
+    site = readable_site(site_id, Scope.STATS_READ)
+    asking.refuse_filters()
     minutes = params.whole_number("minutes", default=5, least=1, most=_DAY_MINUTES)
     return jsonify({"count": live_user_count(current_runtime().store, site.site_id, minutes=minutes)})
-
-
-@blueprint.get("/drops")
-@describe("What was not stored, and why", answer=Rows, scope=Scope.STATS_READ, query=DROPS_QUERY)
-def site_drops(site_id: str) -> Response:
-    """What was refused or filtered, by reason, rule and hour; the newest hour first."""
-    site = member_site(site_id, scope=Scope.STATS_READ)
-    _refuse_filters()
-    since = params.moment("since")
-    rows = drops_of(
-        site,
-        since=None if since is None else clock.from_ms(since),
-        limit=params.whole_number("limit", default=1000, least=1, most=10_000),
-    )
-    return jsonify(
-        {
-            "data": [
-                {
-                    "reason": row.reason,
-                    "rule": row.rule,
-                    "hour": clock.to_iso(row.hour),
-                    "count": row.count,
-                }
-                for row in rows
-            ]
-        }
-    )
-
-
-@blueprint.get("/inspector")
-@describe(
-    "What reached the site in the last hour, kept and not kept",
-    answer=InspectorAnswer,
-    scope=Scope.STATS_READ,
-    query=INSPECTOR_QUERY,
-    details="Rows have `id`, `time`, `outcome` (`kept`, `filtered`, `refused`), `status`, `reason`, `rule`,"
-    " `error`, the event's `type`, `hostname`, `pathname`, `event_name`, `address` and `address_from`,"
-    " browser, system, device and place, the `key`'s id, and the `request` of a refused one, without keys.",
-)
-def site_inspector(site_id: str) -> Response:
-    """What reached the site in the last hour, the newest first; for members."""
-    site = member_site(site_id, scope=Scope.STATS_READ)
-    _refuse_filters()
-    runtime = current_runtime()
-    # What this very process was sent a moment ago is looked for first.
-    runtime.inspector.flush()
-    page = inspector_page(
-        runtime.store,
-        runtime.unkept,
-        site.site_id,
-        limit=params.whole_number("limit", default=100, least=1, most=1000),
-        since=request.args.get("since"),
-        with_addresses=site.track_ip,
-    )
-    return jsonify({"data": page.rows, "cursor": page.cursor})
-
-
-def _readable(site_id: str, *further: Scope) -> Site:
-    """The site, if the caller may read it and asks what can be answered; who asks is judged first."""
-    site = readable_site(site_id, Scope.STATS_READ, *further)
-    _refuse_filters()
-    return site
-
-
-def _refuse_filters() -> None:
-    """Refuse what is not understood, rather than answer another question than the one asked."""
-    if request.args.get("filters", "[]").strip() not in ("", "[]"):
-        raise InvalidInput({"filters": ["Filters are not supported yet"]})

@@ -12,8 +12,8 @@ from rybbit.ingest.credential import host_of
 from rybbit.ingest.payload_fields import BatchBody, Event
 from rybbit.services.sites import has_pages_of
 from rybbit.web.access import current_runtime
+from rybbit.web.api.answers import BatchAnswer, TrackAnswer
 from rybbit.web.api.description import Caller, describe
-from rybbit.web.api.stats_models import BatchAnswer, TrackAnswer
 from rybbit.web.api.tracking import (
     CORS_HEADERS,
     PREFLIGHT_HEADERS,

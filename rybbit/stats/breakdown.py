@@ -1,0 +1,193 @@
+"""Sessions and pageviews by one dimension: browsers, countries, pages, sources and all the others."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from rybbit.stats.dimensions import Dimension, Level
+from rybbit.stats.question import Question
+from rybbit.store.base import EventStore
+
+# A question about more pageviews than these is not asked, unasked, how long each page was looked at: it
+# would take as long as all the rest of a dashboard.
+MOST_FOR_DETAILS = 250_000
+_LONGEST_LOOK_SECONDS = 1800
+
+# What matched: a row for each session and value.
+_PARTS = """
+  select session_id, {value} as value, count(*) filter (where type = 'pageview') as pageviews
+  from events
+  where {condition}
+  group by {by} session_id
+"""
+# The value of each visit, where what matched is not all of it.
+_ORIGINS = "select session_id, {value} as origin from events where {within} group by session_id"
+# Sessions with exactly one pageview, matching or not; a set is cheaper here than another join.
+_BOUNCED = """
+  select {key}
+  from (
+    select session_id, {value} as value
+    from events
+    where {visiting} and type = 'pageview'
+    group by {by} session_id
+    having count(*) = 1
+  ) as single
+"""
+
+_ROWS = """
+select
+  value,
+  sessions,
+  pageviews,
+  bounces,
+  sum(sessions) over () as all_sessions,
+  sum(pageviews) over () as all_pageviews,
+  count(*) over () as total
+from (
+  select
+    value,
+    count(*) as sessions,
+    sum(parts.pageviews) as pageviews,
+    count(*) filter (where {is_bounce}) as bounces
+  from {parts}
+  where {is_there}
+  group by value
+) as found
+order by sessions desc, value
+limit $limit offset $offset
+"""
+
+_LOOKS = """
+with steps as (
+  select
+    value,
+    type,
+    is_match,
+    lead(ms) over (partition by session_id order by ms, id) - ms as milliseconds
+  from (
+    select
+      {value} as value, type, session_id, id, epoch_ms(timestamp) as ms, ({matching}) as is_match
+    from events
+    where {visiting}
+  ) as moments
+)
+select value, avg(least(milliseconds / 1000, $longest))
+from steps
+where is_match and type = 'pageview' and milliseconds is not null and value in (select unnest($shown))
+group by value
+"""
+
+_COMPANIONS = """
+select {value} as value, max_by({companion}, moment(timestamp, id))
+from events
+where {matching} and {companion} is not null and {value} in (select unnest($shown))
+group by value
+"""
+# What a page is shown with.
+_COMPANION = {"pathname": ("title", "page_title"), "page_title": ("pathname", "pathname")}
+
+
+@dataclass(frozen=True, slots=True)
+class Breakdown:
+    """One page of rows, the greatest first, and how many there are on all pages together."""
+
+    rows: list[dict[str, Any]]
+    total: int
+
+
+def breakdown(
+    store: EventStore,
+    question: Question,
+    dimension: Dimension,
+    *,
+    limit: int,
+    page: int = 1,
+    only: str = "",
+    with_details: bool = False,
+) -> Breakdown:
+    """Rows of `value`, `count` (sessions), `percentage`, `pageviews`, `pageviews_percentage`, `bounce_rate`.
+
+    A session counts in each row whose value its events have; a dimension of visits has one value a visit.
+    Events without a value are left out. Percentages are of the sums over all rows.
+
+    Rows of `pathname` and `page_title` also have the latest title or path that came with it, and
+    `time_on_page_seconds`: the mean time from a pageview to the next event of its visit, at most half an
+    hour each; both are None where `MOST_FOR_DETAILS` is exceeded, unless `with_details`.
+
+    Args:
+        only: the type of event that is looked at; all types if empty.
+    """
+    values = {**dimension.values, "limit": limit, "offset": limit * (page - 1)}
+    found = question.ask(store, _composed(question, dimension, only), values)
+    rows = [_row(dimension, *row[:6]) for row in found]
+    if dimension.name in _COMPANION:
+        views = int(found[0][5]) if found else 0
+        _add_details(store, question, dimension, rows, wanted=with_details or views <= MOST_FOR_DETAILS)
+    return Breakdown(rows, int(found[0][6]) if found else 0)
+
+
+def _composed(question: Question, dimension: Dimension, only: str) -> str:
+    """The query; where what matches is all there is to know, events are read once."""
+    is_whole = not only and (question.keeps_visits_whole or not question.chooses_visits)
+    if dimension.level is Level.VISIT:
+        return _of_visits(dimension, is_whole=is_whole and question.keeps_visits_whole)
+    condition = "{events}" if dimension.level is Level.EVENT else "{matching}"
+    condition += f" and type = '{only}'" if only else ""
+    parts = _PARTS.format(value=dimension.sql, condition=condition, by="value,")
+    if dimension.level is Level.VISITOR:
+        bounced = _BOUNCED.format(
+            key="session_id, value", value=dimension.sql, by="value,", visiting="{visiting}"
+        )
+        is_bounce = "pageviews = 1" if is_whole else f"(session_id, value) in ({bounced})"
+    else:
+        bounced = _BOUNCED.format(key="session_id", value="0", by="", visiting="{visiting}")
+        is_bounce = f"session_id in ({bounced})"
+    is_there = "value is not null" if dimension.is_number else "value <> ''"
+    return _ROWS.format(parts=f"({parts}) as parts", is_bounce=is_bounce, is_there=is_there)
+
+
+def _of_visits(dimension: Dimension, *, is_whole: bool) -> str:
+    parts = _PARTS.format(value=dimension.sql if is_whole else "0", condition="{matching}", by="")
+    if is_whole:
+        return _ROWS.format(parts=f"({parts}) as parts", is_bounce="pageviews = 1", is_there="value <> ''")
+    bounced = _BOUNCED.format(key="session_id", value="0", by="", visiting="{visiting}")
+    origins = _ORIGINS.format(value=dimension.sql, within="{within}")
+    chosen = (
+        f"(select session_id, pageviews, origin as value from ({parts}) as matched"
+        f" join ({origins}) as origins using (session_id)) as parts"
+    )
+    return _ROWS.format(parts=chosen, is_bounce=f"session_id in ({bounced})", is_there="value <> ''")
+
+
+def _row(
+    dimension: Dimension,
+    value: object,
+    sessions: int,
+    pageviews: int,
+    bounces: int,
+    all_sessions: int,
+    all_pageviews: int,
+) -> dict[str, Any]:
+    return {
+        "value": str(value),
+        "count": int(sessions),
+        "percentage": 100 * int(sessions) / int(all_sessions),
+        "pageviews": int(pageviews),
+        "pageviews_percentage": 100 * int(pageviews) / int(all_pageviews) if all_pageviews else 0.0,
+        "bounce_rate": 100 * int(bounces) / int(sessions),
+    }
+
+
+def _add_details(
+    store: EventStore, question: Question, dimension: Dimension, rows: list[dict[str, Any]], *, wanted: bool
+) -> None:
+    name, companion = _COMPANION[dimension.name]
+    looks: dict[str, float] = {}
+    companions: dict[str, str] = {}
+    if wanted and rows:
+        values = {"shown": [row["value"] for row in rows], "longest": _LONGEST_LOOK_SECONDS}
+        looks = dict(question.ask(store, _LOOKS, values, value=dimension.sql))
+        asked = question.ask(store, _COMPANIONS, values, value=dimension.sql, companion=companion)
+        companions = dict(asked)
+    for row in rows:
+        row[name] = companions.get(row["value"], "") if wanted else None
+        row["time_on_page_seconds"] = looks.get(row["value"])

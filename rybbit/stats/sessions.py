@@ -1,0 +1,188 @@
+"""Visits one by one: a list of them, one with its events, and where they came from on a map."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from rybbit import clock
+from rybbit.stats.dimensions import ENTRY_PAGE, EXIT_PAGE, SHOWN_USER
+from rybbit.stats.events import SELECTED_SQL, read_event
+from rybbit.stats.period import ALL_TIME
+from rybbit.stats.question import Question
+from rybbit.stats.traits import TRAITS, TRAITS_SQL, counted, named
+from rybbit.store.base import EventStore
+
+_COUNTS = {
+    "pageviews": counted("pageview"),
+    "events": counted("custom_event"),
+    "errors": counted("error"),
+    "outbound": counted("outbound"),
+    "performance": counted("performance"),
+}
+_FIELDS = (
+    *("session_id", "session_start", "session_end", "session_duration"),
+    *("entry_page", "exit_page", *_COUNTS, *TRAITS),
+)
+
+# First which ones, from narrow columns alone; the wide ones are then read for those on the page.
+_PAGE = """
+select session_id, epoch_ms(min(timestamp)) as first, epoch_ms(max(timestamp)) as last
+from events
+where {visits}{further}
+group by session_id
+{having}
+order by max(timestamp) desc, session_id desc
+limit $limit offset $offset
+"""
+_DETAILS = f"""
+select
+  session_id,
+  epoch_ms(min(timestamp)),
+  epoch_ms(max(timestamp)) as last,
+  (epoch_ms(max(timestamp)) - epoch_ms(min(timestamp))) / 1000,
+  {ENTRY_PAGE},
+  {EXIT_PAGE},
+  {", ".join(_COUNTS.values())},
+  {TRAITS_SQL}
+from events
+where {{visits}} and session_id in (select unnest($sessions))
+  and timestamp >= make_timestamp_ms($earliest) and timestamp <= make_timestamp_ms($latest)
+group by session_id
+order by last desc, session_id desc
+"""
+_EVENTS = f"""
+select {SELECTED_SQL} from events
+where {{matching}} and session_id = $session
+order by timestamp, id
+limit $limit offset $offset
+"""
+_COUNT = "select count(*) from events where {matching} and session_id = $session"
+
+_LOCATIONS = """
+select
+  lat,
+  lon,
+  coalesce(city, '') as place,
+  coalesce(country, '') as land,
+  count(distinct session_id) as sessions
+from events
+where {matching} and lat is not null and lon is not null
+group by lat, lon, place, land
+order by sessions desc, lat, lon, place, land
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """Which visits a list is about, beside the question itself; durations are in seconds.
+
+    `among` is SQL of our own that selects ids, which mentions `values`.
+    """
+
+    user_id: str | None = None
+    session_id: int | None = None
+    identified_only: bool = False
+    min_pageviews: int = 0
+    min_events: int = 0
+    min_duration: int = 0
+    among: str = ""
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def condition(self) -> str:
+        """What has to hold for each event."""
+        parts = [f"{SHOWN_USER} = $user_id"] if self.user_id is not None else []
+        parts += ["session_id = $session_id"] if self.session_id is not None else []
+        parts += ["user_id is not null"] if self.identified_only else []
+        parts += [f"session_id in ({self.among})"] if self.among else []
+        return "".join(f" and {part}" for part in parts)
+
+    @property
+    def having(self) -> str:
+        """What has to hold for a visit as a whole."""
+        parts = [f"{counted('pageview')} >= {self.min_pageviews:d}"] if self.min_pageviews else []
+        parts += [f"{counted('custom_event')} >= {self.min_events:d}"] if self.min_events else []
+        if self.min_duration:
+            parts.append(
+                f"epoch_ms(max(timestamp)) - epoch_ms(min(timestamp)) >= {self.min_duration * 1000:d}"
+            )
+        return f"having {' and '.join(parts)}" if parts else ""
+
+
+EVERYBODY = Wanted()
+
+
+def session_page(
+    store: EventStore, question: Question, *, limit: int, page: int = 1, wanted: Wanted = EVERYBODY
+) -> list[dict[str, Any]]:
+    """Visits, the one that ended last first: ids, times, pages, counts by type of event, and traits.
+
+    Everything is of the events within the period. Times are ISO 8601, `session_duration` is in seconds.
+    """
+    values = {
+        "limit": limit,
+        "offset": limit * (page - 1),
+        "user_id": wanted.user_id,
+        "session_id": wanted.session_id,
+        **wanted.values,
+    }
+    found = question.ask(store, _PAGE, values, further=wanted.condition, having=wanted.having)
+    return sessions_by_id(store, question, found)
+
+
+def sessions_by_id(
+    store: EventStore, question: Question, found: Sequence[tuple[Any, ...]]
+) -> list[dict[str, Any]]:
+    """Visits as `session_page` shows them, of rows of id, first and last moment (ms)."""
+    if not found:
+        return []
+    values = {
+        "sessions": [row[0] for row in found],
+        "earliest": min(row[1] for row in found),
+        "latest": max(row[2] for row in found),
+    }
+    return [_shown(named(_FIELDS, row)) for row in question.ask(store, _DETAILS, values)]
+
+
+def _shown(row: dict[str, Any]) -> dict[str, Any]:
+    moments = {name: clock.to_iso(clock.from_ms(row[name])) for name in ("session_start", "session_end")}
+    return {**row, **moments, "session_id": str(row["session_id"])}
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """One visit, a page of its events in their order, and how many there are."""
+
+    session: dict[str, Any]
+    events: list[dict[str, Any]]
+    total: int
+
+
+def find_session(
+    store: EventStore, question: Question, session_id: int, *, limit: int, offset: int
+) -> Visit | None:
+    """A visit of the question's site, whenever it was; None if there is none of that id."""
+    question = replace(question, period=ALL_TIME, filters=())
+    sessions = session_page(store, question, limit=1, wanted=Wanted(session_id=session_id))
+    if not sessions:
+        return None
+    values = {"session": session_id, "limit": limit, "offset": offset}
+    rows = question.ask(store, _EVENTS, values)
+    total = question.ask(store, _COUNT, values)[0][0]
+    return Visit(sessions[0], [_with_props(read_event(row)) for row in rows], int(total))
+
+
+def _with_props(event: dict[str, Any]) -> dict[str, Any]:
+    """The event with its properties as an object beside their text, as clients of single visits read them."""
+    try:
+        properties = json.loads(event["properties"] or "{}")
+    except ValueError:
+        properties = {}
+    return {**event, "props": properties if isinstance(properties, dict) else {}}
+
+
+def session_locations(store: EventStore, question: Question) -> list[dict[str, Any]]:
+    """How many visits came from each place that has coordinates, the most first."""
+    names = ("lat", "lon", "city", "country", "count")
+    return [named(names, row) for row in question.ask(store, _LOCATIONS)]

@@ -1,0 +1,45 @@
+"""What a visit or a user is described by, picked from its events: shared by the lists of both."""
+
+from typing import Any
+
+from rybbit.stats.dimensions import CHANNEL, SHOWN_USER, first_of
+
+_FIRST = ("referrer", "hostname", "utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content")
+_LAST_TEXTS = (
+    *("country", "region", "city", "timezone", "language", "device_type"),
+    *("browser", "browser_version", "operating_system", "operating_system_version"),
+)
+_LAST_NUMBERS = ("lat", "lon", "screen_width", "screen_height")
+
+
+def _last_of(column: str) -> str:
+    return f"max_by({column}, moment(timestamp, id)) filter (where {column} is not null)"
+
+
+_COLUMNS = {
+    "user_id": f"any_value({SHOWN_USER})",
+    "identified_user_id": "coalesce(max(user_id), '')",
+    **{name: first_of(name) for name in _FIRST},
+    "channel": CHANNEL,
+    **{name: f"coalesce({_last_of(name)}, '')" for name in _LAST_TEXTS},
+    **{name: _last_of(name) for name in _LAST_NUMBERS},
+}
+
+TRAITS = tuple(_COLUMNS)
+"""The names of what `TRAITS_SQL` selects, in its order."""
+
+TRAITS_SQL = ",\n  ".join(_COLUMNS.values())
+"""For a group of events: where it came from (its first event that says so), and what it was last seen as.
+
+`user_id` is the user as shown, `identified_user_id` the name that somebody gave, or "".
+"""
+
+
+def counted(kind: str) -> str:
+    """SQL for the number of events of a type in a group."""
+    return f"count(*) filter (where type = '{kind}')"
+
+
+def named(names: tuple[str, ...], row: tuple[Any, ...]) -> dict[str, Any]:
+    """A row as a dict."""
+    return dict(zip(names, row, strict=True))
