@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.stats.hand_made import DAY, HOUR, MINUTE, NOON, SITE, VISITS, asking, event
 from tests.stats.reference.asked import Asked, Event
 from tests.stats.reference.asking import make_asking
 from tests.stats.reference.breakdown import breakdown, page_titles
@@ -16,38 +17,9 @@ from tests.stats.reference.narrowing import fits, narrow
 from tests.stats.reference.overview import overview, overview_bucketed
 from tests.stats.reference.traffic import give_ids, random_traffic
 
-MINUTE = 60_000
-HOUR = 60 * MINUTE
-DAY = 24 * HOUR
-# 2026-03-01 12:00 UTC.
-NOON = 1_772_366_400_000
-SITE = Asked(1, now_ms=NOON + DAY)
-
-
-def _event(number: int, session: int = 1, *, after: int = 0, **columns: Any) -> Event:
-    fields = {"id": number, "session_id": session, "user_hash": session, "site_id": 1}
-    return {**fields, "timestamp": NOON + after, "type": "pageview", **columns}
-
-
-def _asked(*filters: tuple[str, str, Any], **changes: Any) -> Asked:
-    named = [{"parameter": name, "type": kind, "value": [value]} for name, kind, value in filters]
-    return Asked(1, filters=named, now_ms=NOON + DAY, **changes)
-
 
 def _ids(events: Iterable[Event]) -> list[int]:
     return [each["id"] for each in events]
-
-
-# Two pages and then an event; a bounce with an error; a visit without a page, by the visitor of the first.
-VISITS = [
-    _event(1, 1, pathname="/", browser="Chrome", channel="Direct"),
-    _event(2, 1, after=MINUTE, pathname="/a", page_title="A", browser="Chrome", channel="Email"),
-    _event(3, 1, after=2 * MINUTE, type="custom_event", event_name="buy", pathname="/a", browser="Firefox"),
-    _event(4, 4, after=HOUR, pathname="/a", page_title="Newer A", channel="Direct"),
-    _event(5, 4, after=HOUR + 3_000, type="error"),
-    _event(6, 6, after=5 * HOUR, type="outbound", user_hash=1, browser="Chrome"),
-    _event(7, 7, site_id=2),
-]
 
 
 def test_overview() -> None:
@@ -66,27 +38,27 @@ def test_overview() -> None:
 
 
 def test_a_page_chooses_visits_and_a_visitor_cuts_them() -> None:
-    of_page = overview(VISITS, _asked(("pathname", "equals", "/")))
+    of_page = overview(VISITS, asking(("pathname", "equals", "/")))
     assert (of_page["sessions"], of_page["pageviews"]) == (1, 1)
     assert (of_page["pages_per_session"], of_page["session_duration"]) == (2.0, 120.0)
-    of_browser = overview(VISITS, _asked(("browser", "equals", "Firefox")))
+    of_browser = overview(VISITS, asking(("browser", "equals", "Firefox")))
     assert (of_browser["sessions"], of_browser["pageviews"], of_browser["session_duration"]) == (1, 0, 0.0)
 
 
 def test_narrowing() -> None:
-    by_page = narrow(VISITS, _asked(("pathname", "equals", "/a"), ("browser", "equals", "Chrome")))
+    by_page = narrow(VISITS, asking(("pathname", "equals", "/a"), ("browser", "equals", "Chrome")))
     assert _ids(by_page.everything) == [1, 2, 3, 4, 5, 6]
     assert _ids(by_page.visiting) == [1, 2, 6]
     assert _ids(by_page.matching) == [2]
-    by_name = _asked(("event_name", "equals", "buy"))
+    by_name = asking(("event_name", "equals", "buy"))
     assert _ids(narrow(VISITS, by_name).matching) == [1, 2, 3]
     assert _ids(narrow(VISITS, by_name, event_level=True).matching) == [3]
-    assert _ids(narrow(VISITS, _asked(("event_name", "not_equals", "buy"))).matching) == [4, 5, 6]
-    assert _ids(narrow(VISITS, _asked(("channel", "equals", "Email"))).matching) == [1, 2, 3]
-    assert _ids(narrow(VISITS, _asked(("entry_page", "not_equals", "/"))).matching) == [4, 5, 6]
-    assert _ids(narrow(VISITS, _asked(start_ms=NOON + MINUTE, end_ms=NOON + HOUR)).matching) == [2, 3]
+    assert _ids(narrow(VISITS, asking(("event_name", "not_equals", "buy"))).matching) == [4, 5, 6]
+    assert _ids(narrow(VISITS, asking(("channel", "equals", "Email"))).matching) == [1, 2, 3]
+    assert _ids(narrow(VISITS, asking(("entry_page", "not_equals", "/"))).matching) == [4, 5, 6]
+    assert _ids(narrow(VISITS, asking(start_ms=NOON + MINUTE, end_ms=NOON + HOUR)).matching) == [2, 3]
     # What a visit is depends on what it did within the period alone.
-    late = _asked(("entry_page", "equals", "/a"), start_ms=NOON + MINUTE)
+    late = asking(("entry_page", "equals", "/a"), start_ms=NOON + MINUTE)
     assert _ids(narrow(VISITS, late).matching) == [2, 3, 4, 5]
 
 
@@ -140,8 +112,8 @@ def test_visits() -> None:
         "Email",
         "Email",
     ]
-    pages = [_event(number, pathname=path) for number, path in enumerate((None, "/a", "/b", None), 1)]
-    events = [_event(0, pathname="/x", type="error"), *pages, _event(9, pathname="/y", type="custom_event")]
+    pages = [event(number, pathname=path) for number, path in enumerate((None, "/a", "/b", None), 1)]
+    events = [event(0, pathname="/x", type="error"), *pages, event(9, pathname="/y", type="custom_event")]
     assert (entry_page(events), exit_page(events)) == ("/a", "/b")
     assert entry_page(events[:2]) == ""
 
@@ -178,7 +150,7 @@ def test_breakdown_of_pages() -> None:
 
 
 def _rows(parameter: str, *filters: tuple[str, str, Any]) -> list[tuple[Any, ...]]:
-    found = breakdown(VISITS, _asked(*filters), parameter)["data"]
+    found = breakdown(VISITS, asking(*filters), parameter)["data"]
     return [(row["value"], row["count"], row["pageviews"], row["bounce_rate"]) for row in found]
 
 
@@ -194,13 +166,13 @@ def test_breakdowns() -> None:
 
 
 def test_a_long_look_counts_as_half_an_hour() -> None:
-    events = [_event(1, pathname="/"), _event(2, after=2 * HOUR, pathname="/end")]
+    events = [event(1, pathname="/"), event(2, after=2 * HOUR, pathname="/end")]
     seconds = [row["time_on_page_seconds"] for row in breakdown(events, SITE, "pathname")["data"]]
     assert seconds == [1800, None]
 
 
 def test_rows_are_ordered_by_number_where_values_are_numbers() -> None:
-    events = [_event(number, number, lat=lat) for number, lat in enumerate((10, -2.5, 9, None), 1)]
+    events = [event(number, number, lat=lat) for number, lat in enumerate((10, -2.5, 9, None), 1)]
     assert [row["value"] for row in breakdown(events, SITE, "lat")["data"]] == ["-2.5", "9.0", "10.0"]
 
 
@@ -253,12 +225,12 @@ def test_calendar_buckets() -> None:
 
 
 def test_overview_by_bucket() -> None:
-    rows = overview_bucketed(VISITS, _asked(end_ms=NOON + 2 * HOUR), "hour")
+    rows = overview_bucketed(VISITS, asking(end_ms=NOON + 2 * HOUR), "hour")
     assert [(row["time"], row["sessions"], row["bounce_rate"]) for row in rows] == [
         ("2026-03-01 12:00:00", 1, 0.0),
         ("2026-03-01 13:00:00", 1, 100.0),
     ]
-    cut = _asked(("entry_page", "equals", "/"), start_ms=NOON - HOUR, end_ms=NOON + 2 * HOUR)
+    cut = asking(("entry_page", "equals", "/"), start_ms=NOON - HOUR, end_ms=NOON + 2 * HOUR)
     minutes = overview_bucketed(VISITS, cut, "minute")
     assert len(minutes) == 180
     # The second minute knows of the page in the first, but its bounce is its own.
