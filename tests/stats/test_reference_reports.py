@@ -31,7 +31,9 @@ def test_sessions() -> None:
     # What it was last seen with, and how it came at first.
     assert (rows[2]["browser"], rows[2]["channel"], rows[2]["lat"]) == ("Firefox", "Email", None)
     assert [row["session_id"] for row in sessions(VISITS, SITE, limit=1, page=2)] == ["4"]
-    assert [row["session_id"] for row in sessions(VISITS, SITE, pageviews=1, session_duration=4)] == ["1"]
+    assert [
+        row["session_id"] for row in sessions(VISITS, SITE, least={"pageviews": 1, "session_duration": 4})
+    ] == ["1"]
     found = session(VISITS, SITE, 1, limit=2, offset=1)
     assert found is not None
     assert ([event["type"] for event in found["events"]], found["total"]) == (["pageview", "custom_event"], 3)

@@ -47,7 +47,7 @@ def error_events(events: Events, asked: Asked, message: str, *, limit: int = 20,
 
 def _shown(event: Event) -> Row:
     shown = shown_event(event)
-    details = shown.pop("props")
+    details = properties_of(event)
     return {**shown, **{name: details.get(name) for name in _DETAILS}, "errorName": shown["event_name"]}
 
 

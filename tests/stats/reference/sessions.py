@@ -1,12 +1,13 @@
 """Visits one by one, and where they came from."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from tests.stats.reference.asked import Asked, Event, Events, Row, by_session, seconds_long, session_ids, text
-from tests.stats.reference.dimensions import entry_page, exit_page, shown_user
+from tests.stats.reference.dimensions import NUMBERS, entry_page, exit_page, shown_user
 from tests.stats.reference.narrowing import narrow
-from tests.stats.reference.traits import counts, iso, traits
+from tests.stats.reference.traits import SIZES, counts, iso, numbers, traits
 
 _TEXTS = (
     *("event_name", "properties", "hostname", "pathname", "querystring", "page_title", "referrer", "channel"),
@@ -14,7 +15,7 @@ _TEXTS = (
     *("browser", "browser_version", "operating_system", "operating_system_version", "device_type"),
     *("language", "country", "region", "city", "timezone"),
 )
-_NUMBERS = ("lat", "lon", "screen_width", "screen_height", "lcp", "cls", "inp", "fcp", "ttfb")
+_NUMBERS = (*NUMBERS, *SIZES, "lcp", "cls", "inp", "fcp", "ttfb")
 
 
 def sessions(
@@ -25,7 +26,7 @@ def sessions(
     page: int = 1,
     user_id: str | None = None,
     identified_only: bool = False,
-    **least: int,
+    least: Mapping[str, int] | None = None,
 ) -> list[Row]:
     """Rows of the visits that are found, the one that ended last first.
 
@@ -38,7 +39,7 @@ def sessions(
         is_wanted = user_id in (None, row["user_id"]) and not (
             identified_only and not row["identified_user_id"]
         )
-        if is_wanted and all(row[name] >= number for name, number in least.items()):
+        if is_wanted and all(row[name] >= number for name, number in (least or {}).items()):
             rows.append((visit[-1]["timestamp"], visit[0]["session_id"], row))
     ordered = sorted(rows, key=lambda each: each[:2], reverse=True)
     return [row for _, _, row in ordered][(page - 1) * limit : page * limit]
@@ -73,7 +74,7 @@ def session(
     visit = by_session(narrow(events, Asked(asked.site_id)).everything).get(session_id)
     if visit is None:
         return None
-    shown = [shown_event(each) for each in visit[offset : offset + limit]]
+    shown = [{**shown_event(each), "props": properties_of(each)} for each in visit[offset : offset + limit]]
     return {"session": session_row(visit), "events": shown, "total": len(visit)}
 
 
@@ -86,8 +87,7 @@ def shown_event(event: Event) -> Row:
         "session_id": str(event["session_id"]),
         "user_id": shown_user(event),
         **{name: text(event, name) for name in _TEXTS},
-        **{name: event.get(name) for name in _NUMBERS},
-        "props": properties_of(event),
+        **numbers([event], *_NUMBERS),
     }
 
 

@@ -2,13 +2,13 @@
 
 from tests.stats.reference.asked import Events, Row, of_type
 from tests.stats.reference.buckets import wall_clock
-from tests.stats.reference.dimensions import UTM, channel, first_text, shown_user
+from tests.stats.reference.dimensions import NUMBERS, UTM, channel, first_text, shown_user
 
 _LAST_TEXTS = (
     *("country", "region", "city", "timezone", "language", "device_type"),
     *("browser", "browser_version", "operating_system", "operating_system_version"),
 )
-_LAST_NUMBERS = ("lat", "lon", "screen_width", "screen_height")
+SIZES = ("screen_width", "screen_height")
 
 
 def iso(milliseconds: int) -> str:
@@ -26,12 +26,16 @@ def traits(events: Events) -> Row:
         **{name: first_text(events, name) for name in ("referrer", "hostname", *UTM)},
         "channel": channel(events),
         **{name: first_text(latest, name) for name in _LAST_TEXTS},
-        **{name: _first_number(latest, name) for name in _LAST_NUMBERS},
+        **numbers(latest, *NUMBERS, *SIZES),
     }
 
 
-def _first_number(events: Events, column: str) -> float | None:
-    return next((each[column] for each in events if each.get(column) is not None), None)
+def numbers(events: Events, *columns: str) -> Row:
+    """The number of the first event that has one, for each column; None if none has; places are floats."""
+    found = {
+        name: next((each[name] for each in events if each.get(name) is not None), None) for name in columns
+    }
+    return {name: value if value is None or name in SIZES else float(value) for name, value in found.items()}
 
 
 def counts(counted: Events, /, **types: str) -> dict[str, int]:
