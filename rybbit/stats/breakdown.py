@@ -1,6 +1,6 @@
 """Sessions and pageviews by one dimension: browsers, countries, pages, sources and all the others."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from rybbit.stats.dimensions import Dimension, Level
@@ -79,7 +79,7 @@ group by value
 _COMPANIONS = """
 select {value} as value, max_by({companion}, moment(timestamp, id))
 from events
-where {matching} and {companion} is not null and {value} in (select unnest($shown))
+where {matching}{further} and {companion} is not null and {value} in (select unnest($shown))
 group by value
 """
 # What a page is shown with.
@@ -121,8 +121,12 @@ def breakdown(
     rows = [_row(dimension, *row[:6]) for row in found]
     if dimension.name in _COMPANION:
         views = int(found[0][5]) if found else 0
-        _add_details(store, question, dimension, rows, wanted=with_details or views <= MOST_FOR_DETAILS)
-    return Breakdown(rows, int(found[0][6]) if found else 0)
+        wanted = with_details or views <= MOST_FOR_DETAILS
+        _add_details(store, question, dimension, rows, only=only, wanted=wanted)
+    if found or page == 1:
+        return Breakdown(rows, int(found[0][6]) if found else 0)
+    # Beyond the last page there is no row that could tell.
+    return replace(breakdown(store, question, dimension, limit=1, only=only), rows=[])
 
 
 def _composed(question: Question, dimension: Dimension, only: str) -> str:
@@ -178,7 +182,13 @@ def _row(
 
 
 def _add_details(
-    store: EventStore, question: Question, dimension: Dimension, rows: list[dict[str, Any]], *, wanted: bool
+    store: EventStore,
+    question: Question,
+    dimension: Dimension,
+    rows: list[dict[str, Any]],
+    *,
+    only: str,
+    wanted: bool,
 ) -> None:
     name, companion = _COMPANION[dimension.name]
     looks: dict[str, float] = {}
@@ -186,8 +196,9 @@ def _add_details(
     if wanted and rows:
         values = {"shown": [row["value"] for row in rows], "longest": _LONGEST_LOOK_SECONDS}
         looks = dict(question.ask(store, _LOOKS, values, value=dimension.sql))
-        asked = question.ask(store, _COMPANIONS, values, value=dimension.sql, companion=companion)
-        companions = dict(asked)
+        parts = {"value": dimension.sql, "companion": companion}
+        further = f" and type = '{only}'" if only else ""
+        companions = dict(question.ask(store, _COMPANIONS, values, further=further, **parts))
     for row in rows:
         row[name] = companions.get(row["value"], "") if wanted else None
         row["time_on_page_seconds"] = looks.get(row["value"])

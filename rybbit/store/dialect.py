@@ -39,7 +39,7 @@ _CLICKHOUSE = {
     "contains": "(position({0}, {1}) > 0)",
     "any_value": "any({0})",
     "unnest": "arrayJoin({0})",
-    "regexp_matches": "match({0}, {1})",
+    "regexp_matches": "match({0}, concat('(?-s)', {1}))",
     "quantile_cont": "quantileExactInclusive({1})({0})",
     "json_text": (
         f"multiIf(JSONType({_JSON}, {{1}}) = 'String', JSONExtractString({_JSON}, {{1}}),"

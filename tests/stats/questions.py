@@ -6,11 +6,6 @@ from dataclasses import asdict, dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from rybbit.stats.buckets import Bucket
-from rybbit.stats.dimensions import find_dimension
-from rybbit.stats.filters import parse_filters
-from rybbit.stats.question import Question
-
 from rybbit.stats import (
     breakdown,
     conversions,
@@ -23,7 +18,11 @@ from rybbit.stats import (
     users,
     vitals,
 )
+from rybbit.stats.buckets import Bucket
+from rybbit.stats.dimensions import find_dimension
+from rybbit.stats.filters import parse_filters
 from rybbit.stats.period import Period
+from rybbit.stats.question import Question
 from rybbit.store.base import EventStore
 from tests.stats.reference import breakdown as counted_breakdown
 from tests.stats.reference import conversions as counted_conversions

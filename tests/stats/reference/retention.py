@@ -15,7 +15,9 @@ def retention(events: Events, asked: Asked, mode: str) -> Row:
     for event in narrow(events, asked).matching:
         day = first_day(local_day(event["timestamp"], asked.zone), mode)
         came.setdefault(event["user_hash"], set()).add(day)
-    today = first_day(local_day(asked.now_ms, asked.zone), mode)
+    end = asked.now_ms if asked.end_ms is None else min(asked.end_ms - 1, asked.now_ms)
+    today = first_day(local_day(end, asked.zone), mode)
+    today = max([today, *(day for days in came.values() for day in days)])
     cohorts: dict[date, list[set[date]]] = {}
     for days in came.values():
         cohorts.setdefault(min(days), []).append(days)
@@ -41,4 +43,4 @@ def _share_after(step: int, first: date, people: list[set[date]], today: date, m
     if step > _steps(first, today, mode):
         return None
     there = sum(any(_steps(first, day, mode) == step for day in days) for days in people)
-    return share(there, len(people))
+    return round(share(there, len(people)), 2)
