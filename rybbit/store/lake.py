@@ -20,7 +20,7 @@ from rybbit.store.event import COLUMNS, LAST_MS, REQUIRED, Kind
 from rybbit.store.journal_files import JournalFolder, unfinished_ids
 from rybbit.store.lake_rewrite import LakeRewriter
 from rybbit.store.lake_table import LakeTable, Snapshot
-from rybbit.store.tombstones import Tombstones, hidden_condition
+from rybbit.store.tombstones import NOTHING, Tombstones, hidden_condition
 
 if TYPE_CHECKING:
     import duckdb
@@ -297,7 +297,8 @@ def _with_events(sql: str, sources: Mapping[str, object], hidden: str) -> str:
     if "open" in sources:
         parts.append(f"select * from ({_LENIENT_LINES}) where {_IS_EVENT} and {_IS_IN_RANGE}")
     stored = " union all by name ".join(parts) or _NO_EVENTS
-    relation = f"select * from ({stored}) where not ({hidden})"
+    # Planning is most of what a small question costs, so that nothing needless is planned.
+    relation = stored if hidden == NOTHING else f"select * from ({stored}) where not ({hidden})"
     events = f"events as not materialized ({relation})"
     sql = sql.strip()
     return f"with {events}, {sql[5:]}" if sql.startswith("with ") else f"with {events} {sql}"

@@ -15,6 +15,10 @@ from rybbit import clock
 from rybbit.store.journal_files import sync_folder
 
 
+NOTHING = "false"
+"""The condition that hides nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class Tombstone:
     """What is hidden: a site, or those events of a visitor whose id is at most `last_id`."""
@@ -35,7 +39,7 @@ class Tombstone:
 
 def hidden_condition(tombstones: Sequence[Tombstone]) -> str:
     """The SQL condition of all events that the tombstones hide."""
-    return " or ".join(tombstone.condition for tombstone in tombstones) or "false"
+    return " or ".join(tombstone.condition for tombstone in tombstones) or NOTHING
 
 
 class Tombstones:
