@@ -14,7 +14,6 @@ from pathlib import Path
 from rybbit import clock
 from rybbit.store.journal_files import sync_folder
 
-
 NOTHING = "false"
 """The condition that hides nothing."""
 
