@@ -37,8 +37,8 @@ blueprint = Blueprint("organizations", __name__, url_prefix="/api/organizations"
 @describe("List one's organizations", answer=list[OrganizationAnswer], scope=Scope.SITES_READ)
 def list_organizations() -> Response:
     """The caller's organizations."""
-    memberships = service.organizations_for(known_actor(scope=Scope.SITES_READ))
-    return shown([show_membership(membership) for membership in memberships])
+    actor = known_actor(scope=Scope.SITES_READ)
+    return shown([show_membership(membership, actor) for membership in service.organizations_for(actor)])
 
 
 @blueprint.post("")
@@ -131,4 +131,4 @@ def revoke_key(organization_id: str, key_id: str) -> Response:
 def _show(organization_id: str, *, status: int = 200) -> Response:
     memberships = service.organizations_for(current_actor())
     found = next(each for each in memberships if each.organization.id == organization_id)
-    return shown(show_membership(found), status=status)
+    return shown(show_membership(found, current_actor()), status=status)
