@@ -14,8 +14,9 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.chromium import Watch
-from tests.browser.conftest import PageMaker, sign_in
+from tests.browser.conftest import PageMaker
 from tests.browser.server import Server
+from tests.browser.stage import sign_in
 
 WAYS = pytest.mark.parametrize("javascript", [True, False], ids=["scripts", "no scripts"])
 _numbers = count(1)
@@ -78,7 +79,7 @@ def _send_event(server: Server, command: str) -> None:
 
 @WAYS
 def test_from_a_new_site_to_the_first_event(new_page: PageMaker, server: Server, javascript: bool) -> None:
-    page = new_page(signed_in=True, javascript=javascript)
+    page = new_page(who="owner", javascript=javascript)
     page.goto("/")
     expect(page).to_have_url(f"{server.url}/sites")
     page.get_by_role("link", name="New site").click()
@@ -97,13 +98,13 @@ def test_from_a_new_site_to_the_first_event(new_page: PageMaker, server: Server,
     if not javascript:
         page.get_by_role("link", name="Load it again").click()
     expect(page.get_by_text("Events are arriving.")).to_be_visible()
-    page.get_by_role("link", name="See the figures of your sites").click()
+    page.get_by_role("link", name="the figures of your sites").click()
     row = page.get_by_role("row").filter(has_text="Shop <b>").first
     expect(row.get_by_role("cell").last).to_have_text("1")
 
 
 def test_waiting_stops(new_page: PageMaker, site: OwnSite, server: Server) -> None:
-    page = new_page(signed_in=True)
+    page = new_page(who="owner")
     page.goto(f"/sites/{site.site_id}/install")
     page.get_by_role("button", name="Make a key").click()
     expect(page.locator("#command")).to_contain_text(_KEY)
@@ -123,7 +124,7 @@ def test_waiting_for_a_server_that_is_away_says_so_once(
 ) -> None:
     watch.allow("ERR_FAILED")
     watch.allow("Failed to fetch")
-    page = new_page(signed_in=True)
+    page = new_page(who="owner")
     page.goto(f"/sites/{site.site_id}/install")
     page.route("**/status", lambda route: route.abort())
     for _ in range(2):
@@ -138,7 +139,7 @@ def test_waiting_for_a_server_that_is_away_says_so_once(
 
 @WAYS
 def test_general(new_page: PageMaker, site: OwnSite, javascript: bool) -> None:
-    page = new_page(signed_in=True, javascript=javascript)
+    page = new_page(who="owner", javascript=javascript)
     page.goto(site.path("general"))
     page.get_by_label("Name").fill("Renamed")
     page.get_by_role("switch", name="Salted visitor ids").check()
@@ -154,7 +155,7 @@ def test_general(new_page: PageMaker, site: OwnSite, javascript: bool) -> None:
 
 @WAYS
 def test_deleting(new_page: PageMaker, site: OwnSite, javascript: bool) -> None:
-    page = new_page(signed_in=True, javascript=javascript)
+    page = new_page(who="owner", javascript=javascript)
     page.goto(site.path("general"))
     page.get_by_role("link", name="Delete this site").click()
     page.get_by_role("button", name="Delete for good").click()
@@ -167,7 +168,7 @@ def test_deleting(new_page: PageMaker, site: OwnSite, javascript: bool) -> None:
 
 
 def test_tracking_by_keyboard_alone(new_page: PageMaker, site: OwnSite) -> None:
-    page = new_page(signed_in=True)
+    page = new_page(who="owner")
     page.goto(site.path("tracking"))
     _tab_to(page, page.get_by_role("switch", name="Addresses"))
     page.keyboard.press("Space")
@@ -182,7 +183,7 @@ def test_tracking_by_keyboard_alone(new_page: PageMaker, site: OwnSite) -> None:
 
 @WAYS
 def test_tracking(new_page: PageMaker, site: OwnSite, javascript: bool) -> None:
-    page = new_page(signed_in=True, javascript=javascript)
+    page = new_page(who="owner", javascript=javascript)
     page.goto(site.path("tracking"))
     page.get_by_role("switch", name="Web vitals").check()
     page.get_by_role("switch", name="Leave out bots").uncheck()
@@ -195,7 +196,7 @@ def test_tracking(new_page: PageMaker, site: OwnSite, javascript: bool) -> None:
 
 @WAYS
 def test_exclusions(new_page: PageMaker, site: OwnSite, javascript: bool) -> None:
-    page = new_page(signed_in=True, javascript=javascript)
+    page = new_page(who="owner", javascript=javascript)
     page.goto(site.path("exclusions"))
     form = page.get_by_role("form", name="Exclude addresses")
     form.get_by_role("textbox", name="Addresses and ranges").fill("192.0.2.0/24\nnonsense\n2001:db8::/32")
@@ -218,7 +219,7 @@ def test_exclusions(new_page: PageMaker, site: OwnSite, javascript: bool) -> Non
 
 @WAYS
 def test_countries_and_trying_the_rules(new_page: PageMaker, site: OwnSite, javascript: bool) -> None:
-    page = new_page(signed_in=True, javascript=javascript)
+    page = new_page(who="owner", javascript=javascript)
     page.goto(site.path("exclusions"))
     form = page.get_by_role("form", name="Exclude a country")
     form.get_by_label("Country").fill("Nowhere")
@@ -238,7 +239,7 @@ def test_countries_and_trying_the_rules(new_page: PageMaker, site: OwnSite, java
 
 @WAYS
 def test_keys(new_page: PageMaker, site: OwnSite, javascript: bool) -> None:
-    page = new_page(signed_in=True, javascript=javascript)
+    page = new_page(who="owner", javascript=javascript)
     page.goto(site.path("keys"))
     page.get_by_label("Name").fill("Backend")
     page.get_by_role("button", name="Make key").click()
@@ -253,7 +254,7 @@ def test_keys(new_page: PageMaker, site: OwnSite, javascript: bool) -> None:
 
 @WAYS
 def test_sharing(new_page: PageMaker, site: OwnSite, javascript: bool) -> None:
-    page = new_page(signed_in=True, javascript=javascript)
+    page = new_page(who="owner", javascript=javascript)
     page.goto(site.path("sharing"))
     page.get_by_role("switch", name="Public statistics").check()
     page.get_by_role("button", name="Save").click()
@@ -272,7 +273,7 @@ def test_sharing(new_page: PageMaker, site: OwnSite, javascript: bool) -> None:
 
 @WAYS
 def test_two_tabs_on_one_form(new_page: PageMaker, site: OwnSite, javascript: bool) -> None:
-    first = new_page(signed_in=True, javascript=javascript)
+    first = new_page(who="owner", javascript=javascript)
     second = first.context.new_page()
     for page in (first, second):
         page.goto(site.path("general"))
@@ -294,7 +295,7 @@ def test_two_tabs_on_one_form(new_page: PageMaker, site: OwnSite, javascript: bo
 
 
 def test_back_and_forward(new_page: PageMaker, site: OwnSite) -> None:
-    page = new_page(signed_in=True)
+    page = new_page(who="owner")
     page.goto(site.path("general"))
     page.get_by_role("link", name="Tracking").click()
     page.wait_for_url("**/settings/tracking")
