@@ -7,6 +7,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from tests.browser.chromium import Watch, running_browser
+from tests.browser.own_site import OwnSite, new_site
 from tests.browser.server import Server
 from tests.browser.shop import Shop, new_shop
 from tests.browser.stage import Stage, Who, staged
@@ -42,6 +43,13 @@ def shop(server: Server, browser: Browser) -> Iterator[Shop]:
     """A site of the test's own, with default settings."""
     with new_shop(server, browser) as shop:
         yield shop
+
+
+@pytest.fixture
+def site(server: Server) -> Iterator[OwnSite]:
+    """A site of the test's own, of the owner's organization."""
+    with new_site(server) as site:
+        yield site
 
 
 @pytest.fixture

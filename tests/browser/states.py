@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable
 from uuid import uuid4
 
-from playwright.sync_api import Page
+from playwright.sync_api import Locator, Page
 
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 
@@ -165,3 +165,12 @@ def go_to_a_long_request(page: Page) -> None:
     page.locator("#entries > li").last.locator("summary").click()
     page.get_by_role("link", name="show it").last.click()
     page.get_by_role("heading", name="What came of an event").wait_for()
+
+
+def tab_to(page: Page, wanted: Locator) -> None:
+    """Press Tab until the focus is there."""
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        if wanted.evaluate("each => each === document.activeElement"):
+            return
+    raise AssertionError("the keyboard does not get there")

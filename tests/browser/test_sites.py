@@ -3,48 +3,22 @@
 import json
 import re
 from collections.abc import Iterator
-from contextlib import suppress
-from dataclasses import dataclass
 from itertools import count
-from typing import Any
-from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Page, expect
 
 from tests.browser.chromium import Watch
 from tests.browser.conftest import PageMaker
+from tests.browser.own_site import OwnSite
 from tests.browser.server import Server
 from tests.browser.stage import sign_in
+from tests.browser.states import tab_to
 
 WAYS = pytest.mark.parametrize("javascript", [True, False], ids=["scripts", "no scripts"])
 _numbers = count(1)
 _KEY = re.compile(r"rb_[0-9a-f]{32}")
-
-
-@dataclass(frozen=True)
-class OwnSite:
-    """A site that one test has for itself."""
-
-    site_id: int
-    domain: str
-
-    def path(self, tab: str) -> str:
-        """The address of a tab of its settings."""
-        return f"/sites/{self.site_id}/settings/{tab}"
-
-
-@pytest.fixture
-def site(server: Server) -> Iterator[OwnSite]:
-    """A site of the owner's."""
-    [organization] = _call(server, "GET", "/api/organizations")
-    domain = f"own{next(_numbers)}.example.com"
-    made = _call(server, "POST", f"/api/sites/{organization['id']}", {"name": "Own", "domain": domain})
-    yield OwnSite(made["siteId"], domain)
-    # A test may have deleted it.
-    with suppress(HTTPError):
-        _call(server, "DELETE", f"/api/sites/{made['siteId']}")
 
 
 @pytest.fixture
@@ -57,14 +31,6 @@ def reader(server: Server, new_page: PageMaker) -> Iterator[Page]:
     sign_in(page, server, email=email)
     yield page
     server.command("user", "delete", email, "--yes")
-
-
-def _call(server: Server, method: str, path: str, body: object = None) -> Any:
-    """Ask the API as the owner."""
-    headers = {"Authorization": f"Bearer {server.account_key}", "Content-Type": "application/json"}
-    data = None if body is None else json.dumps(body).encode()
-    with urlopen(Request(f"{server.url}{path}", data, headers, method=method), timeout=10) as answer:
-        return json.load(answer)
 
 
 def _send_event(server: Server, command: str) -> None:
@@ -170,9 +136,9 @@ def test_deleting(new_page: PageMaker, site: OwnSite, javascript: bool) -> None:
 def test_tracking_by_keyboard_alone(new_page: PageMaker, site: OwnSite) -> None:
     page = new_page(who="owner")
     page.goto(site.path("tracking"))
-    _tab_to(page, page.get_by_role("switch", name="Addresses"))
+    tab_to(page, page.get_by_role("switch", name="Addresses"))
     page.keyboard.press("Space")
-    _tab_to(page, page.get_by_role("button", name="Save"))
+    tab_to(page, page.get_by_role("button", name="Save"))
     page.keyboard.press("Enter")
     expect(page.get_by_role("status")).to_contain_text("Tracking saved")
     # The focus stays where it was, in the part that is new.
@@ -322,11 +288,3 @@ def test_a_member_looks_and_changes_nothing(reader: Page, site: OwnSite, watch: 
     answer = reader.goto(site.path("general/delete"))
     assert answer is not None
     assert answer.status == 403
-
-
-def _tab_to(page: Page, wanted: Locator) -> None:
-    for _ in range(60):
-        page.keyboard.press("Tab")
-        if wanted.evaluate("each => each === document.activeElement"):
-            return
-    raise AssertionError("the keyboard does not get there")

@@ -23,7 +23,7 @@ _SHOWN = {"": "Everything", "kept": "Kept", "lost": "Not kept"}
 # A page is as light as others with these many, if what was sent is not too long; what comes between two looks
 # may be more.
 _ROWS = 30
-_ROOM_BYTES = 80 * 1024
+_ROOM_BYTES = 64 * 1024
 _NEWS = 200
 # Everything that is held.
 _MOST = 1_000

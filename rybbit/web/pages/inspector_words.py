@@ -38,7 +38,7 @@ _SOURCES = {
     "x-forwarded-for": "from X-Forwarded-For",
 }
 # What stands around the texts of a row.
-_MARKUP_BYTES = 1_400
+_MARKUP_BYTES = 900
 _BADGES = {"kept": ("Kept", "good"), "filtered": ("Filtered", "warning"), "refused": ("Refused", "bad")}
 
 
