@@ -130,7 +130,6 @@ _BEGINNING = [
 ]
 
 _SITES = [
-    Shown("sites", "/sites"),
     Shown("sites-none", "/sites", "partner"),
     Shown("sites-none-to-see", "/sites", "outsider"),
     Shown("sites-new", "/sites/new"),
@@ -139,7 +138,7 @@ _SITES = [
         "sites-new-refused", "/sites/new", prepare=refused("Make site", "#domain-error", Domain="nonsense")
     ),
     Shown("install", "/sites/{quiet}/install"),
-    Shown("install-key", "/sites/{quiet}/install", prepare=make_install_key),
+    Shown("install-key", "/sites/{site}/install", prepare=make_install_key),
     Shown("install-arrived", "/sites/new", prepare=send_the_first_event),
     Shown("general", "/sites/{site}/settings/general"),
     Shown(
@@ -244,6 +243,8 @@ _ORGANIZATIONS = [
 ]
 
 _OTHERS = [
+    # After events have come.
+    Shown("sites", "/sites"),
     Shown("account", "/account"),
     Shown(
         "account-refused",

@@ -157,7 +157,7 @@ class TestList:
         form = {"name": " ", "domain": "nonsense", "organization": cast.organization_id}
         answer = owner.post("/sites/new", partial=True, **form)
         assert answer.status_code == 422
-        assert 'id="name-error"' in answer.text
+        assert 'id="name-error">Must have 1 to 255 characters' in answer.text
         assert 'id="domain-error">Must be a host name with a dot' in answer.text
         taken = owner.post("/sites/new", **form | {"name": "x", "domain": cast.domain})
         assert taken.status_code == 422
