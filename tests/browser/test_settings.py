@@ -80,7 +80,8 @@ def test_only_what_changes_is_swapped(
     requests: list[str] = []
     owner_page.on("request", lambda request: requests.append(f"{request.method} {request.resource_type}"))
     change(owner_page)
-    assert requests == ["POST fetch"]
+    # The icon of the page may be fetched late.
+    assert [each for each in requests if each != "GET other"] == ["POST fetch"]
     seen = "part => document.querySelector(part).seen === true"
     assert owner_page.evaluate(seen, beside)
     assert not owner_page.evaluate(seen, part)
