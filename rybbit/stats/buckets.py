@@ -237,4 +237,6 @@ def _calendar_key(day: int, bucket: Bucket) -> int:
 
 
 def _name(local: int) -> str:
-    return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=local)).strftime("%Y-%m-%d %H:%M:%S")
+    moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=local)
+    # Not `strftime`, which leaves out zeros of early years.
+    return moment.replace(tzinfo=None).isoformat(" ", "seconds")

@@ -35,9 +35,11 @@ class Period:
         Whole days of the calendar are as many days before, however long the clocks made them.
 
         Raises:
-            InvalidInput: it has no beginning.
+            InvalidInput: it has no beginning, or that would be before the calendar's.
         """
         start, end = self._bounds()
+        if start - (end - start) < _EARLIEST_MS:
+            raise InvalidInput({"compare": ["There is no calendar for the period before this one"]})
         first, last = self._local(start), self._local(end)
         if first.time() == last.time() == time():
             return Period(_midnight(first.date() - (last.date() - first.date()), self.zone), start, self.zone)
