@@ -10,7 +10,7 @@ from rybbit.store.base import EventStore
 # A question about more pageviews than these is not asked, unasked, how long each page was looked at: it
 # would take as long as all the rest of a dashboard.
 MOST_FOR_DETAILS = 250_000
-_LONGEST_LOOK_SECONDS = 1800
+_LONGEST_LOOK_SECONDS = 1800.0
 
 # What matched: a row for each session and value.
 _PARTS = """
