@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 from urllib.parse import quote
 
-from rybbit import clock
+from werkzeug.test import TestResponse
+
 from tests.web.world import BRITISH, FIREFOX, GERMAN, Sender, Tenant, World
 
 PHONE = (
@@ -166,6 +167,26 @@ def mismatches(value: object, shape: Shape, place: str = "answer") -> Iterator[s
         yield f"{place} is {value!r}"
 
 
-def now_iso() -> str:
-    """The present moment, as it is sent."""
-    return clock.to_iso(clock.now())
+def call(world: World, tenant: Tenant, method: str, path: str, body: object = None) -> TestResponse:
+    """Ask as the owner of the site."""
+    return world.client().open(
+        f"/api/sites/{tenant.id}/{path}",
+        method=method,
+        data=None if body is None else json.dumps(body),
+        content_type="application/json",
+        headers={"Authorization": f"Bearer {tenant.account_key}"},
+    )
+
+
+def done(answer: TestResponse, status: int) -> Any:
+    """The answer, which has to have that status."""
+    assert answer.status_code == status, answer.data
+    return json.loads(answer.data)
+
+
+def fields(answer: TestResponse) -> dict[str, list[str]]:
+    """What a refusal says of each field; under "" what it says of none."""
+    told = done(answer, 400)
+    assert (told["success"], told["error"]) == (False, "Invalid request data")
+    named: dict[str, list[str]] = told["details"]["fieldErrors"]
+    return named or {"": told["details"]["formErrors"]}
