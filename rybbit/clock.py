@@ -24,6 +24,12 @@ def from_ms(milliseconds: int) -> datetime:
     return datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest * 1000)
 
 
+def to_ms(moment: datetime) -> int:
+    """Milliseconds since 1970 of a datetime, of UTC unless it knows better."""
+    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return round(aware.timestamp() * 1000)
+
+
 def to_iso(moment: datetime) -> str:
     """ISO 8601 in UTC with milliseconds and `Z`, as the API shows times."""
     text = moment.astimezone(UTC).isoformat(timespec="milliseconds")

@@ -58,6 +58,7 @@ class Runtime:
         self.config = config
         self.journal_folder = JournalFolder(config.instance_path / "journal")
         self.tombstones = Tombstones(config.instance_path / "tombstones")
+        self.loads_path = config.instance_path / "loads"
         self.lake_options = lake_options(config)
         self.store: EventStore = LakeStore(self.lake_options)
         self.receipts = Receipts(

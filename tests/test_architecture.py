@@ -29,6 +29,7 @@ ALLOWED = {
     "cli": {
         *{"factory", "runtime", "services", "ingest", "store"},
         *{"models", "migrations", "database", "extensions"},  # the operator's commands look after these
+        "transfer",  # loading is the operator's
     },
     "web": {
         *{"services", "ingest", "stats", "limits", "security"},
@@ -42,6 +43,10 @@ ALLOWED = {
         "store",  # the journal is the last stage of the write path
     },
     "stats": {"store"},
+    "transfer": {
+        "store",  # what is loaded goes by the journal
+        "ingest",  # channels and visitors, as events that come in have them
+    },
     "store": set(),
     "models": {"extensions", "security"},
     "migrations": {"models", "database", "extensions"},

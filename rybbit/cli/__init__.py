@@ -3,6 +3,7 @@
 import click
 
 from rybbit.cli.db import db
+from rybbit.cli.demo import demo
 from rybbit.cli.doctor import doctor
 from rybbit.cli.errors import CommandGroup
 from rybbit.cli.geoip import geoip
@@ -21,5 +22,5 @@ def main() -> None:
     """Analytics server of your own: start with `rybbit serve --domain example.com`."""
 
 
-for _command in (serve, init, user, org, site, key, doctor, geoip, compact, db, version):
+for _command in (serve, init, user, org, site, key, doctor, geoip, demo, compact, db, version):
     main.add_command(_command)

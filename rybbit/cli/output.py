@@ -1,10 +1,16 @@
 """Printing: tables for people, JSON for programs."""
 
 import json
+import sys
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from click._termui_impl import ProgressBar
 
 
 def print_json(value: object) -> None:
@@ -18,6 +24,18 @@ def print_table(titles: Sequence[str], rows: Sequence[Sequence[object]]) -> None
     widths = [max(len(line[column]) for line in lines) for column in range(len(titles))]
     for line in lines:
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+
+
+def progress_bar(length: int, label: str) -> AbstractContextManager["ProgressBar[int]"]:
+    """How far a command has come, on standard error; nothing where nobody looks."""
+    return click.progressbar(
+        length=length,
+        label=label,
+        file=sys.stderr,
+        show_pos=True,
+        hidden=not sys.stderr.isatty(),
+        update_min_steps=max(1, length // 200),
+    )
 
 
 def shown_time(moment: datetime | None) -> str | None:

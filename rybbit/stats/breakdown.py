@@ -10,7 +10,7 @@ from rybbit.store.base import EventStore
 # A question about more pageviews than these is not asked, unasked, how long each page was looked at: it
 # would take as long as all the rest of a dashboard.
 MOST_FOR_DETAILS = 250_000
-_LONGEST_LOOK_SECONDS = 1800
+_LONGEST_LOOK_SECONDS = 1800.0
 
 # What matched: a row for each session and value.
 _PARTS = """
@@ -114,8 +114,10 @@ def breakdown(
     hour each; both are None where `MOST_FOR_DETAILS` is exceeded, unless `with_details`.
 
     Args:
-        only: the type of event that is looked at; all types if empty.
+        only: the type of event that is looked at; all types if empty, but for names of events, which are
+            those of custom events.
     """
+    only = only or ("custom_event" if dimension.level is Level.EVENT else "")
     values = {**dimension.values, "limit": limit, "offset": limit * (page - 1)}
     found = question.ask(store, _composed(question, dimension, only), values)
     rows = [_row(dimension, *row[:6]) for row in found]

@@ -164,23 +164,25 @@ def _next_change(start: int, end: int, zone: ZoneInfo) -> int:
 def _by_spell(spells: list[_Spell], values: list[int]) -> str:
     """SQL for the number that belongs to the spell that an event falls into; it holds numbers only."""
     *others, last = zip(spells, values, strict=True)
-    cases = [f"when epoch_ms(timestamp) < {spell.end:d} then {value:d}" for spell, value in others]
+    cases = [f"when epoch_us(timestamp) < {spell.end * 1000:d} then {value:d}" for spell, value in others]
     return f"(case {' '.join(cases)} else {last[1]:d} end)" if cases else f"{last[1]:d}"
 
 
 def _key(spells: list[_Spell], bucket: Bucket) -> str:
-    local = f"epoch_ms(timestamp) + {_by_spell(spells, [spell.offset for spell in spells])}"
+    if bucket in (Bucket.MONTH, Bucket.YEAR):
+        local = f"epoch_ms(timestamp) + {_by_spell(spells, [spell.offset for spell in spells])}"
+        moment = f"make_timestamp_ms({local})"
+        return f"year({moment})" if bucket is Bucket.YEAR else f"(year({moment}) * 12 + month({moment}) - 1)"
+    # Microseconds are what the lake holds; to turn them into anything else costs as much as the rest.
+    local = f"epoch_us(timestamp) + {_by_spell(spells, [spell.offset * 1000 for spell in spells])}"
     if bucket in _MINUTES:
-        place = f"divide({local}, {_MINUTES[bucket] * _MINUTE_MS})"
+        place = f"divide({local}, {_MINUTES[bucket] * _MINUTE_MS * 1000})"
         # What the clock shows twice is told apart by the spell.
         number = _by_spell(spells, [spell.number for spell in spells])
         return f"({place} * {len(spells)} + {number})" if len(spells) > 1 else place
     if bucket is Bucket.DAY:
-        return f"divide({local}, {_DAY_MS})"
-    if bucket is Bucket.WEEK:
-        return f"divide({local} + {_DAYS_FROM_MONDAY * _DAY_MS}, {7 * _DAY_MS})"
-    moment = f"make_timestamp_ms({local})"
-    return f"year({moment})" if bucket is Bucket.YEAR else f"(year({moment}) * 12 + month({moment}) - 1)"
+        return f"divide({local}, {_DAY_MS * 1000})"
+    return f"divide({local} + {_DAYS_FROM_MONDAY * _DAY_MS * 1000}, {7 * _DAY_MS * 1000})"
 
 
 def _buckets(spell: _Spell, end: int, bucket: Bucket, spells: int) -> Iterator[tuple[int, str]]:

@@ -66,9 +66,8 @@ def _bucketed(ask: Callable[..., Any], count: Callable[..., Any], *given: Any, l
 
 def _breakdown(parameter: str, *, limit: int = 100, page: int = 1) -> Pair:
     def ask(store: EventStore, question: Question) -> Any:
-        only = "custom_event" if parameter == "event_name" else ""
         dimension = find_dimension(parameter)
-        found = breakdown.breakdown(store, question, dimension, limit=limit, page=page, only=only)
+        found = breakdown.breakdown(store, question, dimension, limit=limit, page=page)
         return {"data": found.rows, "totalCount": found.total}
 
     return Pair(

@@ -22,11 +22,12 @@ from rybbit.store.base import EventStore
 from tests.stats.questions import QUESTIONS, as_question
 from tests.stats.reference.asking import Asking, make_asking
 from tests.stats.reference.traffic import Traffic, as_line, random_traffic, spread, traffic
+from tests.store.clickhouse_parts import make_clickhouse_parts
 from tests.store.parts import Parts, make_parts
 
 _T = TypeVar("_T")
 
-ENGINES: dict[str, Callable[[Path], Parts]] = {"lake": make_parts}
+ENGINES: dict[str, Callable[[Path], Parts]] = {"lake": make_parts, "clickhouse": make_clickhouse_parts}
 """Every kind of store, with the parts around it."""
 
 

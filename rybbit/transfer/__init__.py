@@ -1,0 +1,1 @@
+"""Events that do not come from visitors: read from files, or made up."""
