@@ -17,7 +17,9 @@ from rybbit.locks import FileLock, leave_to_parent, register_forkable
 from rybbit.store.base import EVERYTHING, Scope, TooSlow, UnreadableBatch
 from rybbit.store.dialect import DUCKDB_MACROS
 from rybbit.store.event import COLUMNS, LAST_MS, REQUIRED, Kind
+from rybbit.store.export import THREADS, CopyStream, Form, Selection, formatted
 from rybbit.store.journal_files import JournalFolder, unfinished_ids
+from rybbit.store.lake_pins import Pin, pin_files, sweep_pins
 from rybbit.store.lake_rewrite import LakeRewriter
 from rybbit.store.lake_table import LakeTable, Snapshot
 from rybbit.store.tombstones import Tombstones, hidden_condition
@@ -103,6 +105,7 @@ class LakeStore:
         self._table = LakeTable(options.folder)
         self._journal = JournalFolder(options.journal)
         self._tombstones = Tombstones(options.tombstones)
+        self._pins = options.folder.with_name(f"{options.folder.name}.pins")
         self._rewriter = LakeRewriter(
             self._table,
             self._journal,
@@ -197,6 +200,38 @@ class LakeStore:
                 unreadable = True
         raise TimeoutError("The event files kept changing while a query looked at them")
 
+    def export(self, selection: Selection, form: Form) -> CopyStream:
+        """See `EventStore.export`."""
+        pin, hidden = self._pin(selection.scope)
+        try:
+            engine = _open_engine(self._options, threads=THREADS[form], ordered=THREADS[form] == 1)
+            journal = "open" if pin.journal and not _are_readable(engine, pin.journal) else "closed"
+            sources = {"files": pin.files, journal: pin.journal}
+            bound = {name: paths for name, paths in sources.items() if paths}
+            select = _with_events(formatted(selection.outputs, form, selection.sql), bound, hidden)
+            parameters = {**selection.parameters, **bound}
+            return CopyStream(engine, select, parameters, form, release=pin.release)
+        except BaseException:
+            pin.release()
+            raise
+
+    def _pin(self, scope: Scope) -> tuple[Pin, str]:
+        """The files of this moment under names that stay, and the condition of what is deleted."""
+        sweep_pins(self._pins)
+        for _ in range(_LOOKS):
+            view = self._consistent_view()
+            if view is None:
+                continue
+            files = [Path(path) for path in view.snapshot.paths_in(scope)]
+            closed, opened = (
+                [self._journal.path / name for name in names] for names in (view.closed, view.open)
+            )
+            try:
+                return pin_files(self._pins, files, closed, opened), view.hidden
+            except FileNotFoundError:
+                logger.debug("The files changed under an export; looking again", exc_info=True)
+        raise TimeoutError("The event files kept changing while an export looked at them")
+
     def _consistent_view(self) -> _View | None:
         """A snapshot and the journal files beyond it; None if they changed meanwhile."""
         # Deletions first: one that is over by then has left the files of the snapshot, too.
@@ -257,6 +292,7 @@ class LakeStore:
 
     def rewrite(self, *, everything: bool = False) -> None:
         """See `EventStore.rewrite`."""
+        sweep_pins(self._pins)
         with self._cursor() as cursor:
             self._rewriter.run(cursor, everything=everything)
 
@@ -303,13 +339,15 @@ def _with_events(sql: str, sources: Mapping[str, object], hidden: str) -> str:
     return f"with {events}, {sql[5:]}" if sql.startswith("with ") else f"with {events} {sql}"
 
 
-def _open_engine(options: LakeOptions, *, threads: int) -> "duckdb.DuckDBPyConnection":
+def _open_engine(options: LakeOptions, *, threads: int, ordered: bool = True) -> "duckdb.DuckDBPyConnection":
     import duckdb
 
     spill = options.folder.with_name(f"{options.folder.name}.spill")
     config: dict[str, str | bool | int | float | list[str]] = {
         "memory_limit": options.memory,
         "temp_directory": str(spill),
+        # Whether rows come in the order of their files; with several threads it costs hundreds of megabytes.
+        "preserve_insertion_order": ordered,
     }
     if threads:
         config["threads"] = threads
@@ -325,6 +363,17 @@ def _open_engine(options: LakeOptions, *, threads: int) -> "duckdb.DuckDBPyConne
     ):
         engine.execute(statement)
     return engine
+
+
+def _are_readable(engine: "duckdb.DuckDBPyConnection", paths: Sequence[str]) -> bool:
+    """Whether every line of journal files can be read strictly; else damaged ones are to be passed over."""
+    import duckdb
+
+    try:
+        engine.execute(f"select count(columns(*)) from ({_STRICT_LINES})", {"closed": list(paths)}).fetchall()
+    except (duckdb.InvalidInputException, duckdb.ConversionException, duckdb.OutOfRangeException):
+        return False
+    return True
 
 
 def _count_lines(path: Path) -> int:
