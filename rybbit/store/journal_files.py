@@ -220,6 +220,12 @@ def end_of_last_batch(data: bytes) -> int:
     return end
 
 
+def complete_data(path: Path) -> bytes:
+    """What of an open file belongs to complete batches."""
+    data = path.read_bytes()
+    return data[: end_of_last_batch(data)]
+
+
 def complete_lines(path: Path, offset: int) -> list[bytes]:
     """The lines of complete batches from an offset on, in an open or by now closed file; [] if it is gone."""
     for candidate in (path, path.with_suffix(".jsonl")):

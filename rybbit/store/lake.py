@@ -15,8 +15,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from rybbit.locks import FileLock, leave_to_parent, register_forkable
 from rybbit.store.base import EVERYTHING, Scope, TooSlow
+from rybbit.store.export import THREADS, CopyStream, Form, Selection, formatted
 from rybbit.store.journal_files import JournalFolder, unfinished_ids
-from rybbit.store.lake_lines import IS_EVENT, LENIENT_LINES, NO_EVENTS, STRICT_LINES, load_batch, open_engine
+from rybbit.store.lake_lines import (
+    IS_EVENT,
+    LENIENT_LINES,
+    NO_EVENTS,
+    STRICT_LINES,
+    are_readable,
+    load_batch,
+    open_engine,
+)
+from rybbit.store.lake_pins import Pin, pin_files, sweep_pins
 from rybbit.store.lake_rewrite import LakeRewriter
 from rybbit.store.lake_table import LakeTable, Snapshot
 from rybbit.store.tombstones import NOTHING, Tombstones, hidden_condition
@@ -71,6 +81,7 @@ class LakeStore:
         self._table = LakeTable(options.folder)
         self._journal = JournalFolder(options.journal)
         self._tombstones = Tombstones(options.tombstones)
+        self._pins = options.folder.with_name(f"{options.folder.name}.pins")
         self._rewriter = LakeRewriter(
             self._table,
             self._journal,
@@ -146,6 +157,38 @@ class LakeStore:
                 unreadable = True
         raise TimeoutError("The event files kept changing while a query looked at them")
 
+    def export(self, selection: Selection, form: Form) -> CopyStream:
+        """See `EventStore.export`."""
+        pin, hidden = self._pin(selection.scope)
+        try:
+            engine = self._open_engine(threads=THREADS[form], ordered=THREADS[form] == 1)
+            journal = "open" if pin.journal and not are_readable(engine, pin.journal) else "closed"
+            sources = {"files": pin.files, journal: pin.journal}
+            bound = {name: paths for name, paths in sources.items() if paths}
+            select = _with_events(formatted(selection.outputs, form, selection.sql), bound, hidden)
+            parameters = {**selection.parameters, **bound}
+            return CopyStream(engine, select, parameters, form, release=pin.release)
+        except BaseException:
+            pin.release()
+            raise
+
+    def _pin(self, scope: Scope) -> tuple[Pin, str]:
+        """The files of this moment under names that stay, and the condition of what is deleted."""
+        sweep_pins(self._pins)
+        for _ in range(_LOOKS):
+            view = self._consistent_view()
+            if view is None:
+                continue
+            files = [Path(path) for path in view.snapshot.paths_in(scope)]
+            closed, opened = (
+                [self._journal.path / name for name in names] for names in (view.closed, view.open)
+            )
+            try:
+                return pin_files(self._pins, files, closed, opened), view.hidden
+            except FileNotFoundError:
+                logger.debug("The files changed under an export; looking again", exc_info=True)
+        raise TimeoutError("The event files kept changing while an export looked at them")
+
     def _consistent_view(self) -> _View | None:
         """A snapshot and the journal files beyond it; None if they changed meanwhile."""
         # Deletions first: one that is over by then has left the files of the snapshot, too.
@@ -200,9 +243,9 @@ class LakeStore:
                 self._engine = self._open_engine(threads=self._options.threads)
             return self._engine.cursor()
 
-    def _open_engine(self, *, threads: int) -> "duckdb.DuckDBPyConnection":
+    def _open_engine(self, *, threads: int, ordered: bool = True) -> "duckdb.DuckDBPyConnection":
         spill = self._options.folder.with_name(f"{self._options.folder.name}.spill")
-        return open_engine(memory=self._options.memory, threads=threads, spill=spill)
+        return open_engine(memory=self._options.memory, threads=threads, spill=spill, ordered=ordered)
 
     def is_well(self) -> bool:
         """See `EventStore.is_well`; a folder is."""
@@ -214,6 +257,7 @@ class LakeStore:
 
     def rewrite(self, *, everything: bool = False) -> None:
         """See `EventStore.rewrite`."""
+        sweep_pins(self._pins)
         with self._cursor() as cursor:
             self._rewriter.run(cursor, everything=everything)
 

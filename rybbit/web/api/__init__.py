@@ -7,6 +7,7 @@ from rybbit.web.api.account_keys import blueprint as account_keys
 from rybbit.web.api.aliases import blueprint as aliases
 from rybbit.web.api.auth import blueprint as auth
 from rybbit.web.api.events import blueprint as events
+from rybbit.web.api.export import blueprint as export
 from rybbit.web.api.funnels import blueprint as funnels
 from rybbit.web.api.goals import blueprint as goals
 from rybbit.web.api.health import blueprint as health
@@ -24,7 +25,7 @@ from rybbit.web.api.tracking_config import blueprint as tracking_config
 from rybbit.web.api.visits import blueprint as visits
 from rybbit.web.sign_in import keep_private
 
-READING = (stats, visits, events, quality, goals, funnels, losses, aliases)
+READING = (stats, visits, events, quality, goals, funnels, losses, export, aliases)
 PRIVATE = (account_keys, auth, members, organizations, site_access, sites, *READING)
 BLUEPRINTS = (health, openapi, script, track, tracking_config, *PRIVATE)
 
