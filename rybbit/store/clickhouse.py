@@ -93,6 +93,11 @@ class ClickHouseStore:
         """See `EventStore.close`."""
         self._server.close()
 
+    @property
+    def first_of_ms(self) -> int:
+        """See `EventStore.first_of_ms`."""
+        return self._progress.first_of_ms
+
     def _make_ready(self) -> None:
         """Make the tables, with the first statement of the process; it may be started without a server."""
         if not self._is_ready:
@@ -216,6 +221,7 @@ class ClickHouseStore:
     def is_well(self) -> bool:
         """See `EventStore.is_well`."""
         try:
+            self._make_ready()
             self._server.rows("select 1")
         except Unavailable:
             return False
@@ -235,9 +241,8 @@ class ClickHouseStore:
         described = {"engine": "clickhouse", "address": str(self._address)}
         names = {"database": self._address.database, "table": self._tables.stored_name}
         try:
-            version = self._server.version()
-            parts, events, size = self._server.rows(
-                "select count(*), sum(rows), sum(bytes_on_disk) from system.parts"
+            version, parts, events, size = self._server.rows(
+                "select version(), count(*), sum(rows), sum(bytes_on_disk) from system.parts"
                 " where database = {database:String} and table = {table:String} and active",
                 names,
             )[0]

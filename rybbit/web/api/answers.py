@@ -265,6 +265,7 @@ class HealthAnswer(Shown):
     status: str
     database: str
     journal: str
+    events: str
 
 
 class VersionAnswer(Shown):
