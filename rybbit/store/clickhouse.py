@@ -17,6 +17,7 @@ from rybbit.faults import crash_point
 from rybbit.locks import FileLock
 from rybbit.store.base import EVERYTHING, Scope
 from rybbit.store.clickhouse_batch import Piece, pieces_of
+from rybbit.store.clickhouse_erasures import Erasures
 from rybbit.store.clickhouse_journal import FilesChanged, View, look
 from rybbit.store.clickhouse_progress import Progress
 from rybbit.store.clickhouse_query import compose, query_settings
@@ -79,11 +80,13 @@ class ClickHouseStore:
         self._progress = Progress(options.folder)
         self._journal = JournalFolder(options.journal)
         self._tombstones = Tombstones(options.tombstones)
+        self._erasures = Erasures(self._server, self._tables, self._tombstones, options.folder)
         self._eraser = Eraser(
             self._server,
             self._tables,
             self._journal,
             self._tombstones,
+            self._erasures,
             FileLock(options.folder / "rewrite.lock"),
         )
         self._is_ready = False
@@ -170,6 +173,8 @@ class ClickHouseStore:
             {"async_insert": 0},
         )
         crash_point("clickhouse:batch-marked")
+        # Before the files go: events of what others have deleted may have been among them.
+        self._erasures.hear()
         self._progress.finish(number)
 
     def query(

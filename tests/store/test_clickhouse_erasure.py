@@ -117,3 +117,25 @@ def test_a_process_of_its_own(parts: Parts, small_server: SmallServer) -> None:
     small_server.set_faults()
     main(write_options(options))
     assert (parts.tombstones.all(), stored(parts)) == ([], [(1,)])
+
+
+def test_machines_tell_each_other(
+    parts: Parts, small_server: SmallServer, new_clickhouse: PartsMaker
+) -> None:
+    """What waits in the journal of one machine while another erases it is erased when it comes in."""
+    other = new_clickhouse(parts.folder / "other", url=small_server.url(parts.folder))
+    parts.move_line(line(1), line(2, user_hash=7), line(3, user_hash=8), line(4, 2))
+    other.move_line(line(5, 2))
+    other.store_line(line(6), line(7, 2, user_hash=7), line(8, 2), name="1-a.jsonl")
+    parts.deletion.delete_site(1)
+    parts.tombstones.add(2, user_hash=7, last_id=100)
+    _erase(parts)
+    assert other.ids() == [4, 5, 6, 7, 8]
+    other.mover.move_all()
+    assert other.ids() == [4, 5, 8]
+    _erase(other)
+    assert stored(parts, "id") == [(4,), (5,), (8,)]
+    # Nobody hears of it again.
+    for each in (parts, other):
+        each.move_line(line(9, 3))
+        assert each.tombstones.all() == []

@@ -66,7 +66,7 @@ class TestCluster:
 
     def test_its_tables(self) -> None:
         tables = Tables(parse_events_url("clickhouse://host/stats?cluster=main"))
-        local, batches, spread = tables.statements()
+        local, batches, _, spread = tables.statements()
         assert "`stats`.rybbit_events_local on cluster 'main' (" in local
         path = "'/clickhouse/tables/{shard}/stats/rybbit_events_local', '{replica}'"
         assert f"engine = ReplicatedMergeTree({path}) partition by" in local
