@@ -51,7 +51,11 @@ PathOrName = Annotated[
 """A path or a pattern of paths, or the name of an event."""
 OptionalName = Annotated[str, StringConstraints(strip_whitespace=True, max_length=255), _Storable] | None
 """What people call a thing, if they do."""
-PropertyValue = Annotated[str, StringConstraints(max_length=2048)] | bool | float
+PropertyValue = (
+    Annotated[str, StringConstraints(max_length=2048), _Storable]
+    | bool
+    | Annotated[float, Field(allow_inf_nan=False)]
+)
 
 
 class _Body(BaseModel):
