@@ -108,6 +108,11 @@ class LakeStore:
                 self._engine.close()
                 self._engine = None
 
+    @property
+    def first_of_ms(self) -> int:
+        """See `EventStore.first_of_ms`; a folder belongs to one machine."""
+        return 0
+
     def last_batch(self) -> int:
         """See `EventStore.last_batch`."""
         return self._table.snapshot().last_batch

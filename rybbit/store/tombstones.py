@@ -50,11 +50,13 @@ class Tombstones:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def add(self, site_id: int, *, user_hash: int | None = None, last_id: int | None = None) -> str:
+    def add(
+        self, site_id: int, *, user_hash: int | None = None, last_id: int | None = None, name: str = ""
+    ) -> str:
         """Hide a site, or a visitor's events up to an id, durably and at once; answers its name."""
         self.path.mkdir(parents=True, exist_ok=True)
         fields = {"site_id": site_id, "user_hash": user_hash, "last_id": last_id}
-        name = f"{secrets.token_hex(8)}.json"
+        name = name or f"{secrets.token_hex(8)}.json"
         self._write(name, fields)
         return name
 
