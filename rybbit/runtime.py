@@ -65,7 +65,7 @@ class Runtime:
             config.instance_path / "receipts.db", self.journal_folder.path, StoredHistory(self.store)
         )
         self.unkept = UnkeptFile(config.instance_path / "unkept.db")
-        self.deletion = Deletion(self.tombstones, self.receipts, [self.unkept])
+        self.deletion = Deletion(self.tombstones, self.receipts, [self.unkept, self.journal_folder])
         self.journal = Journal(
             self.journal_folder,
             self.receipts,

@@ -1,13 +1,15 @@
 """`rybbit site`: sites and their settings."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from rybbit.cli.instance import open_instance
 from rybbit.cli.lookup import AS_JSON, ORGANIZATION, find_organization
-from rybbit.cli.output import print_json, print_table
+from rybbit.cli.output import print_json, print_table, shown_time
 from rybbit.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -102,6 +104,39 @@ def delete(site_id: str, yes: bool) -> None:
     click.echo(f"{domain} is deleted.")
 
 
+@site.command("erase-user")
+@click.option("--site", "site_id", required=True, help="Number or id of the site.")
+@click.option(
+    "--user", "user_id", required=True, help="Name of the visitor, or the 16 digits of one without."
+)
+@AS_JSON
+def erase_user(site_id: str, user_id: str, as_json: bool) -> None:
+    """Erase everything that came in of one visitor, and print a receipt.
+
+    It cannot be read any more at once, and is gone from disk by the time that the receipt names while a
+    server runs.
+    """
+    with open_instance() as app:
+        from rybbit.services.erasure import erase_user
+        from rybbit.services.sites import site_for
+
+        runtime = app.extensions["rybbit"]
+        receipt = erase_user(
+            site_for(site_id),
+            user_id,
+            store=runtime.store,
+            deletion=runtime.deletion,
+            erase_hours=runtime.config.erase_hours,
+        )
+        runtime.receipts.close()
+        runtime.store.close()
+    row = {_camel(name): _shown(value) for name, value in asdict(receipt).items()}
+    if as_json:
+        print_json(row)
+    else:
+        print_table(("FIELD", "VALUE"), list(row.items()))
+
+
 @site.command()
 @click.argument("site_id", metavar="SITE")
 @click.option("--generate", "change", flag_value="generate", help="Make a new key; the one before ends.")
@@ -184,6 +219,15 @@ def _read_value(name: str, text: str) -> object:
     if isinstance(field.default, bool):
         return _SWITCHES.get(text.strip().lower(), text)
     return [part.strip() for part in text.split(",")] if text.strip() else []
+
+
+def _shown(value: object) -> object:
+    return shown_time(value) if isinstance(value, datetime) else value
+
+
+def _camel(name: str) -> str:
+    first, *others = name.split("_")
+    return first + "".join(word.capitalize() for word in others)
 
 
 def _written(value: object) -> str:

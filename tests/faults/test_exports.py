@@ -45,8 +45,10 @@ def test_a_slow_client_gets_every_event_of_the_beginning(site: Instance) -> None
             files = {path.name for path in (site.folder / "events").glob("*.parquet")}
             with load_on(site, server.port):
                 wait_until(
-                    lambda: not files & {path.name for path in (site.folder / "events").glob("merged-*")}
-                    and any((site.folder / "events").glob("merged-*")),
+                    lambda: (
+                        not files & {path.name for path in (site.folder / "events").glob("merged-*")}
+                        and any((site.folder / "events").glob("merged-*"))
+                    ),
                     "files are merged",
                 )
             while piece := answer.read(1 << 20):

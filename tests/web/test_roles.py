@@ -73,6 +73,7 @@ ROUTES = [
     Route("GET", "/api/sites/{site}/events", Role.MEMBER, STATS),
     Route("GET", "/api/sites/{site}/live-user-count", Role.MEMBER, STATS),
     *(Route("GET", f"/api/sites/{{site}}/{path}", Role.MEMBER, STATS) for path in READINGS),
+    Route("DELETE", "/api/sites/{site}/users/{user}", Role.ADMIN, WRITE),
     Route("GET", "/api/sites/{site}/export", Role.MEMBER, STATS),
     Route("GET", "/api/sites/{site}/goals/{goal}/sessions", Role.MEMBER, STATS),
     Route("POST", "/api/sites/{site}/goals", Role.MEMBER, WRITE, GOAL, 201),

@@ -6,6 +6,7 @@ from rybbit.extensions import csrf
 from rybbit.web.api.account_keys import blueprint as account_keys
 from rybbit.web.api.aliases import blueprint as aliases
 from rybbit.web.api.auth import blueprint as auth
+from rybbit.web.api.erasure import blueprint as erasure
 from rybbit.web.api.events import blueprint as events
 from rybbit.web.api.export import blueprint as export
 from rybbit.web.api.funnels import blueprint as funnels
@@ -26,7 +27,7 @@ from rybbit.web.api.visits import blueprint as visits
 from rybbit.web.sign_in import keep_private
 
 READING = (stats, visits, events, quality, goals, funnels, losses, export, aliases)
-PRIVATE = (account_keys, auth, members, organizations, site_access, sites, *READING)
+PRIVATE = (account_keys, auth, members, organizations, site_access, sites, erasure, *READING)
 BLUEPRINTS = (health, openapi, script, track, tracking_config, *PRIVATE)
 
 

@@ -27,6 +27,7 @@ _SENTENCES = {
     "site.open": "opened {target} to every member",
     "site.member.allow": "let {target} see site number {site}",
     "site.member.disallow": "took {target} off the list of site number {site}",
+    "site.user.erase": "erased a visitor of site number {site}, with receipt {target}",
     "link.generate": "made a private link to {target}",
     "link.revoke": "took back the private link to {target}",
 }
