@@ -7,12 +7,14 @@ later winning, from the defaults, `config.py` in the instance folder, the enviro
 
 import ipaddress
 import os
+import re
 import runpy
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from rybbit import paths
 from rybbit.errors import ConfigurationError
@@ -23,6 +25,9 @@ SMTP_TLS = ("starttls", "tls", "none")
 
 _TRUE = {"1", "true", "yes", "on"}
 _FALSE = {"0", "false", "no", "off", ""}
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
+_CLUSTER = re.compile(r"[A-Za-z0-9_.-]{1,64}|\{[A-Za-z0-9_]{1,64}\}")
+_SHIPPING = {"journal_file_seconds": 1.0, "move_seconds": 1.0}
 
 
 def _setting(default: Any, text: str, *, kind: type[Any] | None = None) -> Any:
@@ -36,6 +41,9 @@ class Config:
     instance_path: Path = _setting(Path(), "Folder that holds everything the server keeps.")
     secret_key: str = _setting("", "Signs cookies; made in the instance folder when empty.")
     sqlalchemy_database_uri: str = _setting("", "Control database; a SQLite file when empty.")
+    events_url: str = _setting(
+        "", "ClickHouse for the events: clickhouse://USER:PASSWORD@HOST/DATABASE; in the instance when empty."
+    )
     track_rate_limit: str = _setting("20/second", "Requests a tracking key may make; empty switches it off.")
     browser_rate_limit: str = _setting("1000/second", "Requests without a key that an address may make.")
     login_rate_limit: str = _setting(
@@ -66,9 +74,13 @@ class Config:
     smtp_tls: str = _setting("starttls", "How mail is encrypted: starttls, tls (usually port 465) or none.")
     journal_queue: int = _setting(20_000, "Events a process may keep waiting for the disk; more get 503.")
     journal_file_bytes: int = _setting(16 * MIB, "Size at which a journal file is closed.")
-    journal_file_seconds: float = _setting(5.0, "Age at which a journal file is closed.")
+    journal_file_seconds: float = _setting(
+        5.0, "Age at which a journal file is closed; 1 with ClickHouse unless set."
+    )
     move_bytes: int = _setting(16 * MIB, "Closed journal files of this size together are moved to the store.")
-    move_seconds: float = _setting(30.0, "Closed journal files of this age are moved to the store.")
+    move_seconds: float = _setting(
+        30.0, "Closed journal files of this age are moved to the store; 1 with ClickHouse unless set."
+    )
     compact_files: int = _setting(64, "Number of small files in the store that starts a compaction.")
     erase_hours: int = _setting(1, "Hours after which files that the store replaced are removed.")
     query_memory: str = _setting("512MB", "Memory that the statistics engine of one process may use.")
@@ -129,6 +141,9 @@ def load_config(overrides: Mapping[str, object] | None = None) -> Config:
     if unknown:
         raise ConfigurationError(f"Unknown setting {unknown[0]}. Known are: {', '.join(sorted(known))}.")
     values: dict[str, Any] = {known[name].name: _convert(known[name], value) for name, value in raw.items()}
+    if values.get("events_url"):
+        # Other machines see an event only when it is shipped.
+        values = _SHIPPING | values
     config = Config(**values)
     _check(config)
     return config
@@ -196,6 +211,8 @@ def _check(config: Config) -> None:
     if config.query_threads < 0:
         raise ConfigurationError("RYBBIT_QUERY_THREADS: must be 0 or more")
     _check_mail(config)
+    if config.events_url:
+        parse_events_url(config.events_url, allowed=("clickhouse", "clickhouses"))
 
 
 def _check_mail(config: Config) -> None:
@@ -205,6 +222,74 @@ def _check_mail(config: Config) -> None:
         raise ConfigurationError("RYBBIT_SMTP_PORT: must be from 1 to 65535")
     if config.smtp_host and not config.smtp_from:
         raise ConfigurationError("RYBBIT_SMTP_FROM: mail needs an address to come from")
+
+
+@dataclass(frozen=True, kw_only=True)
+class EventsAddress:
+    """Where a ClickHouse is, taken apart; as text it has no user and no password.
+
+    `path` is the folder of an engine in this process, which tests use.
+    """
+
+    host: str = ""
+    port: int = 0
+    user: str = ""
+    password: str = field(default="", repr=False)
+    database: str = "default"
+    cluster: str = ""
+    is_secure: bool = False
+    path: str = ""
+
+    @property
+    def is_in_process(self) -> bool:
+        """Whether there is no server to talk to."""
+        return bool(self.path)
+
+    def __str__(self) -> str:
+        scheme = "clickhouses" if self.is_secure else "clickhouse"
+        place = self.path or f"{self.host}:{self.port}"
+        return f"{scheme}://{place}/{self.database}{f'?cluster={self.cluster}' if self.cluster else ''}"
+
+
+def parse_events_url(
+    text: str, *, allowed: tuple[str, ...] = ("clickhouse", "clickhouses", "chdb")
+) -> EventsAddress:
+    """The address that RYBBIT_EVENTS_URL names; the scheme `chdb` is a folder, for tests.
+
+    Raises:
+        ConfigurationError: it is no such address; the message does not repeat it, since it has a password.
+    """
+    name = f"{PREFIX}EVENTS_URL"
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+        options = parse_qs(parts.query, strict_parsing=True) if parts.query else {}
+    except ValueError as error:
+        raise ConfigurationError(f"{name}: is no address; escape special characters as %XX") from error
+    if parts.scheme not in allowed:
+        raise ConfigurationError(f"{name}: must begin with clickhouse:// or clickhouses:// (TLS)")
+    if parts.scheme == "chdb":
+        return EventsAddress(path=parts.path, database=options["database"][0])
+    if not parts.hostname or parts.fragment:
+        raise ConfigurationError(f"{name}: must name a host, as in clickhouse://HOST:8123/DATABASE")
+    database = unquote(parts.path[1:]) or "default"
+    if not _NAME.fullmatch(database):
+        raise ConfigurationError(f"{name}: a database is named with letters, digits and _")
+    if unknown := sorted(set(options) - {"cluster"}):
+        raise ConfigurationError(f"{name}: knows no option {unknown[0]!r}, only cluster")
+    cluster = options.get("cluster", [""])[-1]
+    if cluster and not _CLUSTER.fullmatch(cluster):
+        raise ConfigurationError(f"{name}: a cluster is named with letters, digits, _, - and .")
+    is_secure = parts.scheme == "clickhouses"
+    return EventsAddress(
+        host=parts.hostname,
+        port=port or (8443 if is_secure else 8123),
+        user=unquote(parts.username or "default"),
+        password=unquote(parts.password or ""),
+        database=database,
+        cluster=cluster,
+        is_secure=is_secure,
+    )
 
 
 def read_or_make_secret(path: Path) -> str:

@@ -6,7 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from flask import Flask, current_app, has_app_context, request
+from flask import Flask, Response, current_app, has_app_context, request
 from sqlalchemy import event
 
 from rybbit import migrations, paths
@@ -70,6 +70,10 @@ class Server(Flask):
     def log_exception(self, exc_info: Any) -> None:
         """Log a failure by the name of its view: an address can hold the token of a link."""
         self.logger.error("A request failed: %s %s", request.method, request.endpoint, exc_info=exc_info)
+
+    def send_static_file(self, filename: str) -> Response:
+        """Send a file that the front-end build made."""
+        return assets.send_built(filename)
 
 
 def _prepare_folder(folder: Path) -> None:

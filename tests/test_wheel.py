@@ -1,5 +1,6 @@
 """What a wheel and a source archive hold: built from a copy of the tree, with a front end that is built."""
 
+import gzip
 import json
 import shutil
 import tarfile
@@ -42,6 +43,7 @@ def _build_front_end(static: Path) -> None:
     (static / "dist").mkdir()
     (static / "dist" / "manifest.json").write_text(json.dumps({"app.js": "app-1.js"}))
     (static / "dist" / "app-1.js").write_text("1")
+    (static / "dist" / "app-1.js.gz").write_bytes(gzip.compress(b"1"))
     (static / "dist" / "built-from.txt").write_text(state_of_sources(static))
     (static / "node_modules").mkdir()
     (static / "node_modules" / "large.js").write_text("1")
@@ -60,7 +62,7 @@ def test_a_wheel_holds_all_that_the_server_needs(tree: Path, tmp_path: Path) -> 
     templates = {f"rybbit/templates/{name}" for name in _files(tree / "templates")}
     dist = {f"rybbit/static/dist/{name}" for name in _files(tree / "static" / "dist")}
     assert "rybbit/templates/base.html" in templates
-    assert "rybbit/static/dist/manifest.json" in dist
+    assert {"rybbit/static/dist/manifest.json", "rybbit/static/dist/app-1.js.gz"} <= dist
     assert names == code | templates | dist | {"rybbit/data/city.mmdb"}
 
 

@@ -1,17 +1,24 @@
 """Funnels of a site: kept here, counted by the statistics."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 from sqlalchemy import func, select
 
 from rybbit.errors import Conflict, InvalidInput, NotFound
 from rybbit.extensions import db
+from rybbit.ingest.payload_messages import refused
 from rybbit.models import Funnel, Site
 from rybbit.services import audit
 from rybbit.services.actor import COMMAND, Actor
-from rybbit.services.goals import OptionalName, PathOrName, WithProperties
+from rybbit.services.goals import (
+    TOO_LONG_A_PATTERN,
+    OptionalName,
+    PathOrName,
+    WithProperties,
+    is_fit_pattern,
+)
 from rybbit.services.validation import validate
 
 MOST_FUNNELS = 200
@@ -25,6 +32,12 @@ class FunnelStep(WithProperties):
     name: OptionalName = None
     type: Literal["page", "event"]
     hostname: OptionalName = None
+
+    @model_validator(mode="after")
+    def _check_value(self) -> Self:
+        if self.type == "page" and not is_fit_pattern(self.value):
+            raise refused(TOO_LONG_A_PATTERN)
+        return self
 
 
 class FunnelSettings(BaseModel):

@@ -17,6 +17,9 @@ from rybbit.services.actor import COMMAND, Actor
 from rybbit.services.validation import validate
 
 MOST_GOALS = 200
+# What the engines match in a time that grows with the length of the path alone.
+LONGEST_PATTERN = 512
+TOO_LONG_A_PATTERN = f"Must have at most {LONGEST_PATTERN} characters where it has *"
 
 SORTS = {"goalId": Goal.id, "name": Goal.name, "goalType": Goal.goal_type, "createdAt": Goal.created_at}
 """What a list of goals can be sorted by."""
@@ -29,6 +32,17 @@ def check_storable(text: str) -> str:
     return text
 
 
+def is_fit_pattern(text: str) -> bool:
+    """Whether a path or pattern of paths is short enough to be looked for; paths may be as long as any."""
+    return "*" not in text or len(text) <= LONGEST_PATTERN
+
+
+def _check_pattern(text: str) -> str:
+    if not is_fit_pattern(text):
+        raise refused(TOO_LONG_A_PATTERN)
+    return text
+
+
 _Storable = AfterValidator(check_storable)
 _Key = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=256), _Storable]
 PathOrName = Annotated[
@@ -37,7 +51,11 @@ PathOrName = Annotated[
 """A path or a pattern of paths, or the name of an event."""
 OptionalName = Annotated[str, StringConstraints(strip_whitespace=True, max_length=255), _Storable] | None
 """What people call a thing, if they do."""
-PropertyValue = Annotated[str, StringConstraints(max_length=2048)] | bool | float
+PropertyValue = (
+    Annotated[str, StringConstraints(max_length=2048), _Storable]
+    | bool
+    | Annotated[float, Field(allow_inf_nan=False)]
+)
 
 
 class _Body(BaseModel):
@@ -76,7 +94,7 @@ def properties_of(kept: Mapping[str, Any]) -> dict[str, str | float | bool]:
 class GoalConfig(WithProperties):
     """What reaches a goal; `*` in a path stands for one segment or a part of it, `**` for any number."""
 
-    path_pattern: PathOrName | None = None
+    path_pattern: Annotated[PathOrName, AfterValidator(_check_pattern)] | None = None
     event_name: _Key | None = None
 
 

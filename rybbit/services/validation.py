@@ -67,17 +67,22 @@ def check_all(*checks: Callable[[], object]) -> None:
 
 
 def _refusal(errors: Sequence[ErrorDetails]) -> InvalidInput:
-    unknown = [error["loc"][0] for error in errors if error["type"] == "extra_forbidden"]
+    # One that lies deeper is told of with the field that it lies in.
+    unknown = [error["loc"][0] for error in errors if _is_unknown(error)]
     fields, form_error = unknown_fields(unknown) if unknown else ({}, "")
     form = [form_error] if form_error else []
     for error in errors:
-        if error["type"] == "extra_forbidden":
+        if _is_unknown(error):
             continue
         if error["loc"]:
             fields.setdefault(shorten(str(error["loc"][0])), []).extend(_texts(error))
         else:
             form += _texts(error)
     return InvalidInput(fields, form)
+
+
+def _is_unknown(error: ErrorDetails) -> bool:
+    return error["type"] == "extra_forbidden" and len(error["loc"]) == 1
 
 
 def _texts(error: ErrorDetails) -> list[str]:
@@ -89,4 +94,4 @@ def _texts(error: ErrorDetails) -> list[str]:
 
 def _place(inner: Sequence[Any]) -> str:
     """Where in the field: `[2]: ` for the third element of a list, nothing for the field itself."""
-    return "".join(f"[{step}]" for step in inner) + ": " if inner else ""
+    return "".join(f"[{shorten(str(step))}]" for step in inner) + ": " if inner else ""

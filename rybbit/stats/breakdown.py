@@ -1,6 +1,6 @@
 """Sessions and pageviews by one dimension: browsers, countries, pages, sources and all the others."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from rybbit.stats.dimensions import Dimension, Level
@@ -10,7 +10,7 @@ from rybbit.store.base import EventStore
 # A question about more pageviews than these is not asked, unasked, how long each page was looked at: it
 # would take as long as all the rest of a dashboard.
 MOST_FOR_DETAILS = 250_000
-_LONGEST_LOOK_SECONDS = 1800
+_LONGEST_LOOK_SECONDS = 1800.0
 
 # What matched: a row for each session and value.
 _PARTS = """
@@ -79,7 +79,7 @@ group by value
 _COMPANIONS = """
 select {value} as value, max_by({companion}, moment(timestamp, id))
 from events
-where {matching} and {companion} is not null and {value} in (select unnest($shown))
+where {matching}{further} and {companion} is not null and {value} in (select unnest($shown))
 group by value
 """
 # What a page is shown with.
@@ -114,15 +114,21 @@ def breakdown(
     hour each; both are None where `MOST_FOR_DETAILS` is exceeded, unless `with_details`.
 
     Args:
-        only: the type of event that is looked at; all types if empty.
+        only: the type of event that is looked at; all types if empty, but for names of events, which are
+            those of custom events.
     """
+    only = only or ("custom_event" if dimension.level is Level.EVENT else "")
     values = {**dimension.values, "limit": limit, "offset": limit * (page - 1)}
     found = question.ask(store, _composed(question, dimension, only), values)
     rows = [_row(dimension, *row[:6]) for row in found]
     if dimension.name in _COMPANION:
         views = int(found[0][5]) if found else 0
-        _add_details(store, question, dimension, rows, wanted=with_details or views <= MOST_FOR_DETAILS)
-    return Breakdown(rows, int(found[0][6]) if found else 0)
+        wanted = with_details or views <= MOST_FOR_DETAILS
+        _add_details(store, question, dimension, rows, only=only, wanted=wanted)
+    if found or page == 1:
+        return Breakdown(rows, int(found[0][6]) if found else 0)
+    # Beyond the last page there is no row that could tell.
+    return replace(breakdown(store, question, dimension, limit=1, only=only), rows=[])
 
 
 def _composed(question: Question, dimension: Dimension, only: str) -> str:
@@ -178,7 +184,13 @@ def _row(
 
 
 def _add_details(
-    store: EventStore, question: Question, dimension: Dimension, rows: list[dict[str, Any]], *, wanted: bool
+    store: EventStore,
+    question: Question,
+    dimension: Dimension,
+    rows: list[dict[str, Any]],
+    *,
+    only: str,
+    wanted: bool,
 ) -> None:
     name, companion = _COMPANION[dimension.name]
     looks: dict[str, float] = {}
@@ -186,8 +198,9 @@ def _add_details(
     if wanted and rows:
         values = {"shown": [row["value"] for row in rows], "longest": _LONGEST_LOOK_SECONDS}
         looks = dict(question.ask(store, _LOOKS, values, value=dimension.sql))
-        asked = question.ask(store, _COMPANIONS, values, value=dimension.sql, companion=companion)
-        companions = dict(asked)
+        parts = {"value": dimension.sql, "companion": companion}
+        further = f" and type = '{only}'" if only else ""
+        companions = dict(question.ask(store, _COMPANIONS, values, further=further, **parts))
     for row in rows:
         row[name] = companions.get(row["value"], "") if wanted else None
         row["time_on_page_seconds"] = looks.get(row["value"])

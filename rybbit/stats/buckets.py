@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
+from itertools import count
 from typing import TypeVar
 from zoneinfo import ZoneInfo
 
@@ -99,10 +100,10 @@ def find_timeline(store: EventStore, question: Question, bucket: Bucket) -> Time
     now = clock.now_ms()
     if start is None or end is None:
         first, last = question.ask(store, _EXTENT)[0]
-        if not last:
+        if start is None and not last:
             return Timeline("0", {}, {})
         start = int(first) if start is None else start
-        end = max(now, int(last)) + 1 if end is None else end
+        end = max(now, int(last or 0)) + 1 if end is None else end
     filled = min(end, max(now + 1, start))
     return _timeline(start, filled, min(end, max(filled, now + _AHEAD_MS + 1)), period.zone, bucket)
 
@@ -112,15 +113,18 @@ def _timeline(start: int, filled: int, end: int, zone: ZoneInfo, bucket: Bucket)
     if (filled - start) / length > _MOST_BUCKETS:
         raise InvalidInput({"bucket": [f"Makes more than {_MOST_BUCKETS} rows; choose a longer one"]})
     spells = list(_spells(start, max(end, start + 1), zone))
-    names = {key: name for spell in spells for key, name in _buckets(spell, filled, bucket)}
-    later = {key: name for spell in spells for key, name in _buckets(spell, end, bucket) if key not in names}
-    return Timeline(_key(_offset_sql(spells), bucket), dict(sorted(names.items())), later)
+    names = {key: name for spell in spells for key, name in _buckets(spell, filled, bucket, len(spells))}
+    every = {key: name for spell in spells for key, name in _buckets(spell, end, bucket, len(spells))}
+    return Timeline(
+        _key(spells, bucket), names, {key: name for key, name in every.items() if key not in names}
+    )
 
 
 @dataclass(frozen=True)
 class _Spell:
     """A stretch of time over which the zone's offset from UTC stays the same; all in milliseconds."""
 
+    number: int
     start: int
     end: int
     offset: int
@@ -128,10 +132,11 @@ class _Spell:
 
 def _spells(start: int, end: int, zone: ZoneInfo) -> Iterator[_Spell]:
     at = start
-    while at < end:
-        offset = _offset(at, zone)
+    for number in count():
+        if at >= end:
+            return
         until = _next_change(at, end, zone)
-        yield _Spell(at, until, offset)
+        yield _Spell(number, at, until, _offset(at, zone))
         at = until
 
 
@@ -156,27 +161,31 @@ def _next_change(start: int, end: int, zone: ZoneInfo) -> int:
     )
 
 
-def _offset_sql(spells: list[_Spell]) -> str:
-    """SQL for the zone's offset at the moment of an event; it holds numbers only."""
-    cases = [f"when epoch_ms(timestamp) < {spell.end:d} then {spell.offset:d}" for spell in spells[:-1]]
-    last = f"{spells[-1].offset:d}"
-    return f"(case {' '.join(cases)} else {last} end)" if cases else last
+def _by_spell(spells: list[_Spell], values: list[int]) -> str:
+    """SQL for the number that belongs to the spell that an event falls into; it holds numbers only."""
+    *others, last = zip(spells, values, strict=True)
+    cases = [f"when epoch_us(timestamp) < {spell.end * 1000:d} then {value:d}" for spell, value in others]
+    return f"(case {' '.join(cases)} else {last[1]:d} end)" if cases else f"{last[1]:d}"
 
 
-def _key(offset: str, bucket: Bucket) -> str:
-    local = f"epoch_ms(timestamp) + {offset}"
+def _key(spells: list[_Spell], bucket: Bucket) -> str:
+    if bucket in (Bucket.MONTH, Bucket.YEAR):
+        local = f"epoch_ms(timestamp) + {_by_spell(spells, [spell.offset for spell in spells])}"
+        moment = f"make_timestamp_ms({local})"
+        return f"year({moment})" if bucket is Bucket.YEAR else f"(year({moment}) * 12 + month({moment}) - 1)"
+    # Microseconds are what the lake holds; to turn them into anything else costs as much as the rest.
+    local = f"epoch_us(timestamp) + {_by_spell(spells, [spell.offset * 1000 for spell in spells])}"
     if bucket in _MINUTES:
-        size = _MINUTES[bucket] * _MINUTE_MS
-        return f"(divide({local}, {size}) * {size} - {offset})"
+        place = f"divide({local}, {_MINUTES[bucket] * _MINUTE_MS * 1000})"
+        # What the clock shows twice is told apart by the spell.
+        number = _by_spell(spells, [spell.number for spell in spells])
+        return f"({place} * {len(spells)} + {number})" if len(spells) > 1 else place
     if bucket is Bucket.DAY:
-        return f"divide({local}, {_DAY_MS})"
-    if bucket is Bucket.WEEK:
-        return f"divide({local} + {_DAYS_FROM_MONDAY * _DAY_MS}, {7 * _DAY_MS})"
-    moment = f"make_timestamp_ms({local})"
-    return f"year({moment})" if bucket is Bucket.YEAR else f"(year({moment}) * 12 + month({moment}) - 1)"
+        return f"divide({local}, {_DAY_MS * 1000})"
+    return f"divide({local} + {_DAYS_FROM_MONDAY * _DAY_MS * 1000}, {7 * _DAY_MS * 1000})"
 
 
-def _buckets(spell: _Spell, end: int, bucket: Bucket) -> Iterator[tuple[int, str]]:
+def _buckets(spell: _Spell, end: int, bucket: Bucket, spells: int) -> Iterator[tuple[int, str]]:
     """Number and name of the buckets that a spell reaches into before `end`."""
     end = min(spell.end, end)
     if spell.start >= end:
@@ -184,8 +193,8 @@ def _buckets(spell: _Spell, end: int, bucket: Bucket) -> Iterator[tuple[int, str
     first, last = spell.start + spell.offset, end - 1 + spell.offset
     if bucket in _MINUTES:
         size = _MINUTES[bucket] * _MINUTE_MS
-        for local in range(first // size * size, last + 1, size):
-            yield local - spell.offset, _name(local)
+        for place in range(first // size, last // size + 1):
+            yield place * spells + spell.number, _name(place * size)
         return
     day, last_day = first // _DAY_MS, last // _DAY_MS
     while day <= last_day:
@@ -228,4 +237,6 @@ def _calendar_key(day: int, bucket: Bucket) -> int:
 
 
 def _name(local: int) -> str:
-    return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=local)).strftime("%Y-%m-%d %H:%M:%S")
+    moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=local)
+    # Not `strftime`, which leaves out zeros of early years.
+    return moment.replace(tzinfo=None).isoformat(" ", "seconds")

@@ -42,21 +42,22 @@ class Dimension:
 SHOWN_USER = "coalesce(user_id, hex_id(user_hash))"
 """The user as shown: the name somebody gave, else 16 hex digits."""
 
-HAS_PAGE = "type = 'pageview' and pathname is not null"
-ENTRY_PAGE = f"coalesce(min_by(pathname, moment(timestamp, id)) filter (where {HAS_PAGE}), '')"
-EXIT_PAGE = f"coalesce(max_by(pathname, moment(timestamp, id)) filter (where {HAS_PAGE}), '')"
+# Both engines pass over rows whose first argument is null, so that this is about those that have one.
+_PAGE = "case when type = 'pageview' then pathname end"
+ENTRY_PAGE = f"coalesce(min_by({_PAGE}, moment(timestamp, id)), '')"
+EXIT_PAGE = f"coalesce(max_by({_PAGE}, moment(timestamp, id)), '')"
 
 # Later pages of a visit are reached from the site itself and have no source, so the first source counts.
 _UNATTRIBUTED = "('', 'Direct', 'Internal')"
 CHANNEL = (
-    f"coalesce(min_by(channel, moment(timestamp, id)) filter (where channel not in {_UNATTRIBUTED}),"
-    " min_by(channel, moment(timestamp, id)) filter (where channel is not null), '')"
+    f"coalesce(min_by(case when channel not in {_UNATTRIBUTED} then channel end, moment(timestamp, id)),"
+    " min_by(channel, moment(timestamp, id)), '')"
 )
 
 
 def first_of(column: str) -> str:
     """SQL for the value of a visit's first event that has one, "" without."""
-    return f"coalesce(min_by({column}, moment(timestamp, id)) filter (where {column} is not null), '')"
+    return f"coalesce(min_by({column}, moment(timestamp, id)), '')"
 
 
 def _plain(level: Level, names: str) -> dict[str, Dimension]:

@@ -1,11 +1,11 @@
 """Errors that happened in visitors' browsers: by message, one by one, and in the course of time."""
 
-import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from rybbit.stats.buckets import Bucket, find_timeline
 from rybbit.stats.events import SELECTED_SQL, read_event
+from rybbit.stats.properties import read_properties
 from rybbit.stats.question import Question
 from rybbit.store.base import EventStore
 
@@ -66,7 +66,10 @@ def error_names(store: EventStore, question: Question, *, limit: int, page: int 
         }
         for message, name, count, visits, every, _ in rows
     ]
-    return ErrorPage(shown, int(rows[0][-1]) if rows else 0)
+    if rows or page == 1:
+        return ErrorPage(shown, int(rows[0][-1]) if rows else 0)
+    # Beyond the last page there is no row that could tell.
+    return replace(error_names(store, question, limit=1), rows=[])
 
 
 def error_events(
@@ -79,10 +82,7 @@ def error_events(
 
 
 def _with_details(event: dict[str, Any]) -> dict[str, Any]:
-    try:
-        properties = json.loads(event["properties"] or "{}")
-    except ValueError:
-        properties = {}
+    properties = read_properties(event["properties"])
     return {**event, **{name: properties.get(name) for name in _DETAILS}, "errorName": event["event_name"]}
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from rybbit import clock
 from rybbit.stats.buckets import Bucket, find_timeline
+from rybbit.stats.properties import read_properties
 from rybbit.stats.question import Question
 from rybbit.store.base import EventStore
 
@@ -68,15 +69,9 @@ def event_properties(store: EventStore, question: Question, event_name: str) -> 
 
 
 def _pairs(properties: str) -> list[tuple[str, str]]:
-    try:
-        found = json.loads(properties)
-    except ValueError:
-        return []
-    if not isinstance(found, dict):
-        return []
     return [
         (key, value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
-        for key, value in found.items()
+        for key, value in read_properties(properties).items()
     ]
 
 

@@ -86,6 +86,8 @@ def read_event(selected: tuple[Any, ...], *, with_address: bool = False) -> dict
     row = dict(zip(_SELECTED, selected, strict=True))
     event = {name: "" if row[name] is None and name in _TEXTS else row[name] for name in SHOWN}
     event["timestamp"] = clock.to_iso(clock.from_ms(row["timestamp"]))
+    # JSON text, which clients parse without a look.
+    event["properties"] = event["properties"] or "{}"
     event["session_id"] = str(row["session_id"])
     event["user_id"] = row["user_id"] or shown_visitor(row["user_hash"])
     event = {"event_id": row["event_id"] or f"{row['id']:016x}", **event}

@@ -153,7 +153,9 @@ def _texts(values: Sequence[object], place: int, *, longest: int = _LONGEST_VALU
 
 def _text(value: object, place: int, longest: int) -> str:
     # Programs send numbers where the value is one, a version for example.
-    if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)
+    if isinstance(value, float) and math.isfinite(value):
         value = str(value)
     if not isinstance(value, str):
         raise _refusal("each value must be a text or a number", place)

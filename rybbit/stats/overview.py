@@ -27,6 +27,7 @@ select
   {by}
   count(*),
   coalesce(sum({views}), 0),
+  coalesce(sum(visits.pageviews), 0),
   count(distinct user_hash),
   count(*) filter (where visits.pageviews = 1),
   coalesce(avg(microseconds), 0) / 1e6
@@ -34,7 +35,7 @@ from visits {join} {grouping}
 """
 
 _ALL = f"with visits as ({_VISITS.replace('{condition}', '{matching}')}) {_FIGURES}"
-# Of visits that filters chose by a page, all counts but the pageviews, which have to match themselves.
+# Of visits that filters chose by a page all counts, but pageviews have to match themselves.
 _CHOSEN = f"""
 with visits as ({_VISITS.replace("{condition}", "{visiting}")}),
 chosen as (
@@ -49,7 +50,11 @@ chosen as (
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """`bounce_rate` is the percentage of sessions with exactly one pageview; duration is in seconds."""
+    """`bounce_rate` is the percentage of sessions with exactly one pageview; duration is in seconds.
+
+    Where a filter chose the sessions by a page, `pageviews` are those of that page, while
+    `pages_per_session`, `bounce_rate` and `session_duration` are of the sessions as a whole.
+    """
 
     sessions: int = 0
     pageviews: int = 0
@@ -86,6 +91,8 @@ def _ask(store: EventStore, question: Question, bucket: str = "") -> list[tuple[
     return question.ask(store, template, key=key, by=by, grouping=grouping, views=views, join=join)
 
 
-def _overview(sessions: int, pageviews: int, users: int, bounces: int, seconds: float) -> Overview:
-    views = int(pageviews)
-    return Overview(sessions, views, users, views / sessions, 100 * bounces / sessions, float(seconds))
+def _overview(
+    sessions: int, pageviews: int, pages: int, users: int, bounces: int, seconds: float
+) -> Overview:
+    rates = (int(pages) / sessions, 100 * bounces / sessions, float(seconds))
+    return Overview(sessions, int(pageviews), users, *rates)

@@ -11,4 +11,5 @@ def path_regex(pattern: str) -> str:
     return "^" + "".join(_WILDCARDS.get(part) or re.escape(part) for part in parts) + "$"
 
 
-_WILDCARDS = {"*": "[^/]+", "**": "(?s:.*)"}
+# Not `(?s:.*)`: RE2 takes ten times as long for that.
+_WILDCARDS = {"*": "[^/]+", "**": r"(?:.|\n)*"}

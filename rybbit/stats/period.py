@@ -35,9 +35,11 @@ class Period:
         Whole days of the calendar are as many days before, however long the clocks made them.
 
         Raises:
-            InvalidInput: it has no beginning.
+            InvalidInput: it has no beginning, or that would be before the calendar's.
         """
         start, end = self._bounds()
+        if start - (end - start) < _EARLIEST_MS:
+            raise InvalidInput({"compare": ["There is no calendar for the period before this one"]})
         first, last = self._local(start), self._local(end)
         if first.time() == last.time() == time():
             return Period(_midnight(first.date() - (last.date() - first.date()), self.zone), start, self.zone)
@@ -45,13 +47,17 @@ class Period:
 
     @property
     def year_back(self) -> "Period":
-        """The same a year ago; what began or ended on 29 February did so on the 28th.
+        """The same a year ago.
+
+        For a beginning on 29 February it is the 28th, for an end on that day, which is exclusive, 1 March,
+        so that the 28th is in it; but the 28th too if it began on that very day.
 
         Raises:
             InvalidInput: it has no beginning.
         """
-        start, end = (_a_year_before(self._local(bound)) for bound in self._bounds())
-        return Period(start, end, self.zone)
+        first, last = map(self._local, self._bounds())
+        is_within_a_day = first.date() == last.date()
+        return Period(_a_year_before(first), _a_year_before(last, later=not is_within_a_day), self.zone)
 
     def _bounds(self) -> tuple[int, int]:
         if self.start_ms is None:
@@ -171,11 +177,13 @@ def _to_ms(text: str) -> int:
     return round(aware.timestamp() * 1000)
 
 
-def _a_year_before(moment: datetime) -> int:
+def _a_year_before(moment: datetime, *, later: bool = False) -> int:
+    """The same by the calendar; for what has no such day the one before, or `later` the one after."""
     try:
         earlier = moment.replace(year=moment.year - 1, fold=0)
     except ValueError:
-        earlier = moment.replace(year=moment.year - 1, day=28, fold=0)
+        month, day = (3, 1) if later else (2, 28)
+        earlier = moment.replace(year=moment.year - 1, month=month, day=day, fold=0)
     return round(earlier.timestamp() * 1000)
 
 

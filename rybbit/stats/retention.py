@@ -31,8 +31,9 @@ class Mode(StrEnum):
 def retention(store: EventStore, question: Question, mode: Mode) -> dict[str, Any]:
     """`cohorts` by the date their period began, the newest first, and `maxPeriods`, how many periods later.
 
-    A cohort has its `size` and `percentages`: of its users that were seen so many periods later, from 0
-    (100) to `maxPeriods`; null for periods that have not come yet. Weeks begin on Monday.
+    A cohort has its `size` and `percentages`, with two decimals: of its users that were seen so many periods
+    later, from 0 (100) to `maxPeriods`; null for periods after the end of the question's. Weeks begin on
+    Monday.
 
     Raises:
         InvalidInput: there would be too many periods.

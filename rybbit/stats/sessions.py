@@ -1,6 +1,5 @@
 """Visits one by one: a list of them, one with its events, and where they came from on a map."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -9,6 +8,7 @@ from rybbit import clock
 from rybbit.stats.dimensions import ENTRY_PAGE, EXIT_PAGE, SHOWN_USER
 from rybbit.stats.events import SELECTED_SQL, read_event
 from rybbit.stats.period import ALL_TIME
+from rybbit.stats.properties import read_properties
 from rybbit.stats.question import Question
 from rybbit.stats.traits import TRAITS, TRAITS_SQL, counted, named
 from rybbit.store.base import EventStore
@@ -175,11 +175,7 @@ def find_session(
 
 def _with_props(event: dict[str, Any]) -> dict[str, Any]:
     """The event with its properties as an object beside their text, as clients of single visits read them."""
-    try:
-        properties = json.loads(event["properties"] or "{}")
-    except ValueError:
-        properties = {}
-    return {**event, "props": properties if isinstance(properties, dict) else {}}
+    return {**event, "props": read_properties(event["properties"])}
 
 
 def session_locations(store: EventStore, question: Question) -> list[dict[str, Any]]:

@@ -13,7 +13,7 @@ _LAST_NUMBERS = ("lat", "lon", "screen_width", "screen_height")
 
 
 def _last_of(column: str) -> str:
-    return f"max_by({column}, moment(timestamp, id)) filter (where {column} is not null)"
+    return f"max_by({column}, moment(timestamp, id))"
 
 
 _COLUMNS = {

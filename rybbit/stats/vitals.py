@@ -4,7 +4,7 @@ Quantiles are by linear interpolation between the nearest two values (type 7 of 
 https://doi.org/10.2307/2684934). Times are in milliseconds, `cls` has no unit.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from rybbit.stats.buckets import Bucket, find_timeline
@@ -110,4 +110,7 @@ def vitals_by(
         }
         for value, *figures, count, _ in rows
     ]
-    return VitalsPage(shown, int(rows[0][-1]) if rows else 0)
+    if rows or page == 1:
+        return VitalsPage(shown, int(rows[0][-1]) if rows else 0)
+    # Beyond the last page there is no row that could tell.
+    return replace(vitals_by(store, question, dimension, limit=1), rows=[])

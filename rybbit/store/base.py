@@ -47,6 +47,7 @@ class EventStore(Protocol):
 
         Raises:
             UnreadableBatch: a line is no event; the caller sorts out which.
+            Unavailable: the store is a server that does not answer; try again with the same files.
         """
 
     def query(
@@ -64,6 +65,7 @@ class EventStore(Protocol):
 
         Raises:
             TooSlow: it was not done within `seconds`.
+            Unavailable: the store is a server that does not answer.
         """
 
     def export(self, selection: "Selection", form: "Form") -> "ByteStream":
@@ -76,6 +78,9 @@ class EventStore(Protocol):
     def accepts_pattern(self, pattern: str) -> bool:
         """Whether the engine can use a text from outside as a regular expression (RE2)."""
 
+    def is_well(self) -> bool:
+        """Whether queries can be answered and batches be taken in; asks a server, if the store is one."""
+
     def needs_rewrite(self) -> bool:
         """Whether small files have piled up, or deleted events wait to be erased."""
 
@@ -83,7 +88,7 @@ class EventStore(Protocol):
         """Compact, erase what is deleted, remove files that were replaced long enough ago."""
 
     def describe(self) -> dict[str, Any]:
-        """What an operator wants to know: size, files, version."""
+        """What an operator wants to know: `engine`; if it answers, `events`, `files`, `bytes`, `version`."""
 
     def close(self) -> None:
         """Let go of files and memory; the next call opens them again."""

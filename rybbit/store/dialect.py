@@ -39,7 +39,12 @@ _CLICKHOUSE = {
     "contains": "(position({0}, {1}) > 0)",
     "any_value": "any({0})",
     "unnest": "arrayJoin({0})",
-    "regexp_matches": "match({0}, {1})",
+    # There a point is any character unless told otherwise.
+    "regexp_matches": "match({0}, concat('(?-s)', {1}))",
+    # Theirs give zero or "" where there is no row, unless a value can be null.
+    "lag": "lag(toNullable({0}))",
+    "lead": "lead(toNullable({0}))",
+    "lower": "lowerUTF8({0})",
     "quantile_cont": "quantileExactInclusive({1})({0})",
     "json_text": (
         f"multiIf(JSONType({_JSON}, {{1}}) = 'String', JSONExtractString({_JSON}, {{1}}),"

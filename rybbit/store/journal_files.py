@@ -224,24 +224,19 @@ def is_same_file(descriptor: int, path: Path) -> bool:
 def cut_torn_end(descriptor: int) -> int:
     """Cut a file after the last line that ends a batch, durably; answers the new size in bytes."""
     size = os.fstat(descriptor).st_size
-    good = _end_of_last_batch(os.pread(descriptor, size, 0))
+    good = end_of_last_batch(os.pread(descriptor, size, 0))
     if good < size:
         os.ftruncate(descriptor, good)
     os.fsync(descriptor)
     return good
 
 
-def _end_of_last_batch(data: bytes) -> int:
+def end_of_last_batch(data: bytes) -> int:
+    """Where the last batch ends that is there as a whole, in bytes; what follows was never acknowledged."""
     end = data.rfind(b"\n") + 1
     while end > 0 and data.endswith(CONTINUED, 0, end):
         end = data.rfind(b"\n", 0, end - 1) + 1
     return end
-
-
-def complete_data(path: Path) -> bytes:
-    """What of an open file belongs to complete batches."""
-    data = path.read_bytes()
-    return data[: _end_of_last_batch(data)]
 
 
 def complete_lines(path: Path, offset: int) -> list[bytes]:
@@ -251,7 +246,7 @@ def complete_lines(path: Path, offset: int) -> list[bytes]:
             data = candidate.read_bytes()
         except FileNotFoundError:
             continue
-        return data[offset : _end_of_last_batch(data)].splitlines()
+        return data[offset : end_of_last_batch(data)].splitlines()
     return []
 
 
@@ -271,7 +266,7 @@ def unfinished_ids(path: Path) -> tuple[int, int] | None:
             data = file.read()
     except FileNotFoundError:
         return None
-    lines = data[_end_of_last_batch(data) :].splitlines()
+    lines = data[end_of_last_batch(data) :].splitlines()
     rows = [row for line in lines if (row := read_line(line)) is not None]
     return (min(row["id"] for row in rows), max(row["id"] for row in rows)) if rows else None
 

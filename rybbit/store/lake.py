@@ -14,15 +14,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from rybbit.locks import FileLock, leave_to_parent, register_forkable
-from rybbit.store.base import EVERYTHING, Scope, TooSlow, UnreadableBatch
-from rybbit.store.dialect import DUCKDB_MACROS
-from rybbit.store.event import COLUMNS, LAST_MS, REQUIRED, Kind
+from rybbit.store.base import EVERYTHING, Scope, TooSlow
 from rybbit.store.export import THREADS, CopyStream, Form, Selection, formatted
 from rybbit.store.journal_files import JournalFolder, unfinished_ids
+from rybbit.store.lake_lines import (
+    IS_EVENT,
+    LENIENT_LINES,
+    NO_EVENTS,
+    STRICT_LINES,
+    are_readable,
+    load_batch,
+    open_engine,
+)
 from rybbit.store.lake_pins import Pin, pin_files, sweep_pins
 from rybbit.store.lake_rewrite import LakeRewriter
 from rybbit.store.lake_table import LakeTable, Snapshot
-from rybbit.store.tombstones import Tombstones, hidden_condition
+from rybbit.store.tombstones import NOTHING, Tombstones, hidden_condition
 
 if TYPE_CHECKING:
     import duckdb
@@ -30,37 +37,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _LOOKS = 50
-# An event is 64 KiB at most; the engine's own default costs it 32 MB for each thread that reads.
-_LONGEST_LINE = 2 * 1024 * 1024
-_PIECE_BYTES = 1024 * 1024
-_TYPES = {
-    Kind.IDENTIFIER: "bigint",
-    Kind.INTEGER: "integer",
-    Kind.NUMBER: "double",
-    Kind.TEXT: "varchar",
-    Kind.TIME: "bigint",  # milliseconds in the journal, a timestamp from there on
-}
-_JOURNAL_TYPES = "{" + ", ".join(f"{column.name}: '{_TYPES[column.kind]}'" for column in COLUMNS) + "}"
-_SELECTED = ", ".join(
-    f"make_timestamp_ms({column.name}) as {column.name}" if column.kind is Kind.TIME else column.name
-    for column in COLUMNS
-)
-_JOURNAL_FORMAT = (
-    f"format = 'newline_delimited', maximum_object_size = {_LONGEST_LINE}, columns = {_JOURNAL_TYPES}"
-)
-_STRICT_LINES = f"select {_SELECTED} from read_json($closed, {_JOURNAL_FORMAT})"
-_LENIENT_LINES = f"""
-select {_SELECTED.replace("make_timestamp_ms(timestamp)", "try(make_timestamp_ms(timestamp))")}
-from read_json($open, ignore_errors = true, {_JOURNAL_FORMAT})
-"""
-# What is no event comes as a row of nulls, wholly or in part, where errors are passed over.
-_IS_EVENT = " and ".join(f"{name} is not null" for name in sorted(REQUIRED))
-_IS_IN_RANGE = f"timestamp between make_timestamp_ms(0) and make_timestamp_ms({LAST_MS})"
-_EMPTY_COLUMNS = ", ".join(
-    f"cast(null as {'timestamp' if column.kind is Kind.TIME else _TYPES[column.kind]}) as {column.name}"
-    for column in COLUMNS
-)
-_NO_EVENTS = f"select {_EMPTY_COLUMNS} where false"
 
 
 class _View(NamedTuple):
@@ -142,33 +118,14 @@ class LakeStore:
             return 0
         # An engine for the batch alone: what it needs is given back at once, and one thread is as fast as
         # several, for half of the memory.
-        with _open_engine(self._options, threads=1) as engine:
-            self._load_batch(engine, paths)
+        with self._open_engine(threads=1) as engine:
+            load_batch(engine, paths)
             hidden = hidden_condition(self._tombstones.all())
             source = f"select * from batch where not ({hidden}) order by site_id, timestamp, id"
             with self._table.writing:
                 files = self._table.write(engine, source)
                 self._table.commit(files, batch=number)
         return sum(file.rows for file in files)
-
-    def _load_batch(self, cursor: "duckdb.DuckDBPyConnection", paths: Sequence[Path]) -> None:
-        import duckdb
-
-        try:
-            cursor.execute(
-                f"create or replace temp table batch as {_STRICT_LINES}",
-                {"closed": [str(path) for path in paths]},
-            )
-        except (
-            duckdb.InvalidInputException,
-            duckdb.ConversionException,
-            duckdb.OutOfRangeException,
-        ) as error:
-            raise UnreadableBatch(str(error)) from error
-        rows = _single(cursor.execute(f"select count(*) from batch where {_IS_EVENT} and {_IS_IN_RANGE}"))
-        lines = sum(_count_lines(path) for path in paths)
-        if rows != lines:
-            raise UnreadableBatch(f"{lines} lines gave {rows} events")
 
     def query(
         self,
@@ -204,8 +161,8 @@ class LakeStore:
         """See `EventStore.export`."""
         pin, hidden = self._pin(selection.scope)
         try:
-            engine = _open_engine(self._options, threads=THREADS[form], ordered=THREADS[form] == 1)
-            journal = "open" if pin.journal and not _are_readable(engine, pin.journal) else "closed"
+            engine = self._open_engine(threads=THREADS[form], ordered=THREADS[form] == 1)
+            journal = "open" if pin.journal and not are_readable(engine, pin.journal) else "closed"
             sources = {"files": pin.files, journal: pin.journal}
             bound = {name: paths for name, paths in sources.items() if paths}
             select = _with_events(formatted(selection.outputs, form, selection.sql), bound, hidden)
@@ -283,8 +240,16 @@ class LakeStore:
     def _cursor(self) -> "duckdb.DuckDBPyConnection":
         with self._engine_lock:
             if self._engine is None:
-                self._engine = _open_engine(self._options, threads=self._options.threads)
+                self._engine = self._open_engine(threads=self._options.threads)
             return self._engine.cursor()
+
+    def _open_engine(self, *, threads: int, ordered: bool = True) -> "duckdb.DuckDBPyConnection":
+        spill = self._options.folder.with_name(f"{self._options.folder.name}.spill")
+        return open_engine(memory=self._options.memory, threads=threads, spill=spill, ordered=ordered)
+
+    def is_well(self) -> bool:
+        """See `EventStore.is_well`; a folder is."""
+        return True
 
     def needs_rewrite(self) -> bool:
         """See `EventStore.needs_rewrite`."""
@@ -329,59 +294,12 @@ def _with_events(sql: str, sources: Mapping[str, object], hidden: str) -> str:
     if "files" in sources:
         parts.append("select * from read_parquet($files, union_by_name = true)")
     if "closed" in sources:
-        parts.append(f"select * from ({_STRICT_LINES}) where {_IS_EVENT} and {_IS_IN_RANGE}")
+        parts.append(f"select * from ({STRICT_LINES}) where {IS_EVENT}")
     if "open" in sources:
-        parts.append(f"select * from ({_LENIENT_LINES}) where {_IS_EVENT} and {_IS_IN_RANGE}")
-    stored = " union all by name ".join(parts) or _NO_EVENTS
-    relation = f"select * from ({stored}) where not ({hidden})"
+        parts.append(f"select * from ({LENIENT_LINES}) where {IS_EVENT}")
+    stored = " union all by name ".join(parts) or NO_EVENTS
+    # Planning is most of what a small question costs, so that nothing needless is planned.
+    relation = stored if hidden == NOTHING else f"select * from ({stored}) where not ({hidden})"
     events = f"events as not materialized ({relation})"
     sql = sql.strip()
     return f"with {events}, {sql[5:]}" if sql.startswith("with ") else f"with {events} {sql}"
-
-
-def _open_engine(options: LakeOptions, *, threads: int, ordered: bool = True) -> "duckdb.DuckDBPyConnection":
-    import duckdb
-
-    spill = options.folder.with_name(f"{options.folder.name}.spill")
-    config: dict[str, str | bool | int | float | list[str]] = {
-        "memory_limit": options.memory,
-        "temp_directory": str(spill),
-        # Whether rows come in the order of their files; with several threads it costs hundreds of megabytes.
-        "preserve_insertion_order": ordered,
-    }
-    if threads:
-        config["threads"] = threads
-    engine = duckdb.connect(":memory:", config=config)
-    for statement in (
-        "set timezone = 'UTC'",
-        "set autoinstall_known_extensions = false",
-        "set autoload_known_extensions = false",
-        "set parquet_metadata_cache = true",
-        "set enable_progress_bar = false",
-        "set lock_configuration = true",
-        *DUCKDB_MACROS,
-    ):
-        engine.execute(statement)
-    return engine
-
-
-def _are_readable(engine: "duckdb.DuckDBPyConnection", paths: Sequence[str]) -> bool:
-    """Whether every line of journal files can be read strictly; else damaged ones are to be passed over."""
-    import duckdb
-
-    try:
-        engine.execute(f"select count(columns(*)) from ({_STRICT_LINES})", {"closed": list(paths)}).fetchall()
-    except (duckdb.InvalidInputException, duckdb.ConversionException, duckdb.OutOfRangeException):
-        return False
-    return True
-
-
-def _count_lines(path: Path) -> int:
-    # In pieces: a whole file would stand in the memory of a worker beside what the engine makes of it.
-    with path.open("rb") as file:
-        return sum(piece.count(b"\n") for piece in iter(lambda: file.read(_PIECE_BYTES), b""))
-
-
-def _single(result: "duckdb.DuckDBPyConnection") -> Any:
-    row = result.fetchone()
-    return row[0] if row else None

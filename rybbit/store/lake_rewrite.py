@@ -11,7 +11,7 @@ from rybbit import clock
 from rybbit.faults import crash_point
 from rybbit.locks import FileLock
 from rybbit.store.base import Scope
-from rybbit.store.journal_files import JournalFolder, created_ms
+from rybbit.store.journal_files import JournalFolder
 from rybbit.store.lake_table import DataFile, LakeTable
 from rybbit.store.tombstones import Tombstone, Tombstones, hidden_condition
 
@@ -27,8 +27,6 @@ _SMALL = 4 * MIB
 _MIDDLING = 64 * MIB
 _MIDDLING_FILES = 8
 _GROUP_BYTES = 128 * MIB
-# A worker may take events of a deleted site until its one-second cache is stale.
-_CACHE_MS = 2_000
 
 
 class LakeRewriter:
@@ -60,7 +58,7 @@ class LakeRewriter:
 
     def _has_work(self) -> bool:
         files = self._table.snapshot().files
-        return bool(self._groups(files) or self._ripe_tombstones() or self._removable())
+        return bool(self._groups(files) or self._tombstones.ripe(self._journal) or self._removable())
 
     def run(self, cursor: "duckdb.DuckDBPyConnection", *, everything: bool = False) -> None:
         """Do what is due; with `everything`, merge all files whatever their size."""
@@ -108,18 +106,8 @@ class LakeRewriter:
         select = f"select * from {source} where {condition} order by site_id, timestamp, id"
         return self._table.write(cursor, select, name="merged")
 
-    def _ripe_tombstones(self) -> list[Tombstone]:
-        """Deletions of which no event can be in the journal any more."""
-        tombstones = self._tombstones.all()
-        if not tombstones:
-            return []
-        listing = self._journal.listing()
-        born = [created_ms(name) for name in listing.open | listing.closed]
-        oldest = min([*born, clock.now_ms()])
-        return [tombstone for tombstone in tombstones if tombstone.created_ms + _CACHE_MS < oldest]
-
     def _erase(self, cursor: "duckdb.DuckDBPyConnection") -> None:
-        tombstones = self._ripe_tombstones()
+        tombstones = self._tombstones.ripe(self._journal)
         hidden = hidden_condition(tombstones)
         scopes = [Scope(site_id=tombstone.site_id) for tombstone in tombstones]
         for file in self._table.snapshot().files:

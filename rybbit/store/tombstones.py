@@ -12,7 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rybbit import clock
-from rybbit.store.journal_files import sync_folder
+from rybbit.store.journal_files import JournalFolder, created_ms, sync_folder
+
+# A worker may take events of a deleted site until its one-second cache is stale.
+_CACHE_MS = 2_000
+
+NOTHING = "false"
+"""The condition that hides nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +41,7 @@ class Tombstone:
 
 def hidden_condition(tombstones: Sequence[Tombstone]) -> str:
     """The SQL condition of all events that the tombstones hide."""
-    return " or ".join(tombstone.condition for tombstone in tombstones) or "false"
+    return " or ".join(tombstone.condition for tombstone in tombstones) or NOTHING
 
 
 class Tombstones:
@@ -70,6 +76,16 @@ class Tombstones:
     def all(self) -> list[Tombstone]:
         """Every tombstone whose events are still in the store or the journal."""
         return self._read_all("*.json")
+
+    def ripe(self, journal: JournalFolder) -> list[Tombstone]:
+        """Deletions of which no event can be in the journal any more."""
+        tombstones = self.all()
+        if not tombstones:
+            return []
+        listing = journal.listing()
+        born = [created_ms(name) for name in listing.open | listing.closed]
+        oldest = min([*born, clock.now_ms()])
+        return [tombstone for tombstone in tombstones if tombstone.created_ms + _CACHE_MS < oldest]
 
     def erased(self) -> list[Tombstone]:
         """Tombstones whose events are in no file that is still in use; their `created_ms` is since when."""

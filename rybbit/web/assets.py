@@ -1,14 +1,17 @@
 """Scripts and style sheets as the front-end build names them."""
 
 import json
+import mimetypes
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
 
-from flask import Flask, Response, current_app, request, url_for
+from flask import Flask, Response, current_app, request, send_from_directory, url_for
+from werkzeug.security import safe_join
 
 from rybbit.errors import ConfigurationError
+from rybbit.web.compression import accepted_twin, mark_encoding
 
 _FOREVER = "public, max-age=31536000, immutable"
 _HASHED = re.compile(r"-[A-Z0-9]{8}\.\w+\Z")
@@ -64,6 +67,21 @@ def register(app: Flask) -> None:
 
     app.jinja_env.globals["asset"] = asset
     app.after_request(_keep_forever)
+
+
+def send_built(filename: str) -> Response:
+    """A built file by its whole name, compressed where the build made it so and the browser takes it.
+
+    Raises:
+        NotFound: of werkzeug; there is no such file.
+    """
+    folder = str(current_assets().folder)
+    path = safe_join(folder, filename)
+    twin = accepted_twin(Path(path)) if path else None
+    if twin is None:
+        return mark_encoding(send_from_directory(folder, filename), is_compressed=False)
+    kind, _ = mimetypes.guess_type(filename)
+    return mark_encoding(send_from_directory(folder, f"{filename}.gz", mimetype=kind), is_compressed=True)
 
 
 def _keep_forever(response: Response) -> Response:

@@ -41,6 +41,8 @@ def show_error(status: int, reason: str = "", *, retry_after: int | None = None)
 
 
 def _show_page(status: int, title: str, text: str) -> Response:
+    # What services say to programs has no full stop.
+    text = text if not text or text.endswith((".", "?", "!")) else f"{text}."
     try:
         return make_response(
             render_template("error/index.html", status=status, title=title, text=text), status

@@ -4,11 +4,13 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, StorageState
+from playwright.sync_api import Browser, Page
 
 from tests.browser.chromium import Watch, running_browser
-from tests.browser.server import Server, running_server
+from tests.browser.own_site import OwnSite, new_site
+from tests.browser.server import Server
 from tests.browser.shop import Shop, new_shop
+from tests.browser.stage import Stage, Who, staged
 
 PageMaker = Callable[..., Page]
 
@@ -17,10 +19,16 @@ _TIMEOUT_MS = 15_000
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server with an owner and a site, shared by all tests: leave the owner's password as it is."""
-    with running_server(tmp_path_factory.mktemp("browser") / "instance") as server:
-        yield server
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """The servers of all tests: leave the passwords on them as they are."""
+    with staged(tmp_path_factory.mktemp("browser")) as stage:
+        yield stage
+
+
+@pytest.fixture(scope="session")
+def server(stage: Stage) -> Server:
+    """The usual server, with an owner and a site."""
+    return stage.server()
 
 
 @pytest.fixture(scope="session")
@@ -37,15 +45,11 @@ def shop(server: Server, browser: Browser) -> Iterator[Shop]:
         yield shop
 
 
-@pytest.fixture(scope="session")
-def owner_state(browser: Browser, server: Server) -> StorageState:
-    """The cookies of the owner, signed in once."""
-    context = browser.new_context(base_url=server.url)
-    page = context.new_page()
-    sign_in(page, server)
-    state = context.storage_state()
-    context.close()
-    return state
+@pytest.fixture
+def site(server: Server) -> Iterator[OwnSite]:
+    """A site of the test's own, of the owner's organization."""
+    with new_site(server) as site:
+        yield site
 
 
 @pytest.fixture
@@ -57,26 +61,22 @@ def watch(server: Server) -> Iterator[Watch]:
 
 
 @pytest.fixture
-def new_page(
-    browser: Browser, server: Server, watch: Watch, request: pytest.FixtureRequest
-) -> Iterator[PageMaker]:
-    """Makes pages, each in a browser of its own: `new_page(signed_in=True, dark=True, width=360)`."""
+def new_page(browser: Browser, stage: Stage, server: Server, watch: Watch) -> Iterator[PageMaker]:
+    """Makes pages, each in a browser of its own: `new_page(who="owner", width=360)`."""
     contexts = []
 
     def make(
         *,
-        signed_in: bool = False,
+        who: Who = "nobody",
         javascript: bool = True,
-        dark: bool = False,
         width: int = 1280,
         **more: Any,
     ) -> Page:
         context = browser.new_context(
             base_url=server.url,
             java_script_enabled=javascript,
-            color_scheme="dark" if dark else "light",
             viewport={"width": width, "height": 800},
-            storage_state=request.getfixturevalue("owner_state") if signed_in else None,
+            storage_state=stage.state(browser, who),
             **more,
         )
         context.set_default_timeout(_TIMEOUT_MS)
@@ -98,13 +98,4 @@ def page(new_page: PageMaker) -> Page:
 @pytest.fixture
 def owner_page(new_page: PageMaker) -> Page:
     """A page of the owner."""
-    return new_page(signed_in=True)
-
-
-def sign_in(page: Page, server: Server, *, email: str = "", password: str = "") -> None:
-    """Sign somebody in with the form, by default the owner."""
-    page.goto("/login")
-    page.get_by_label("Email").fill(email or server.owner)
-    page.get_by_label("Password").fill(password or server.password)
-    page.get_by_role("button", name="Sign in").click()
-    page.wait_for_url(lambda url: "/login" not in url)
+    return new_page(who="owner")

@@ -1,6 +1,7 @@
 """A real server for a real browser: `rybbit serve` on a port of its own.
 
-It has an owner, a site, and a member of the organization who may only look.
+It has an owner with two sites, of which nothing comes to the second one; a member of the organization who may
+only look; somebody with organizations of their own, but no site; and somebody who belongs to none.
 """
 
 import json
@@ -14,11 +15,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.error import URLError
 from urllib.request import urlopen
 
 OWNER = "owner@example.com"
 READER = "reader@example.com"
+PARTNER = "partner@example.com"
+OUTSIDER = "outsider@example.com"
 PASSWORD = "correct horse battery"
 
 _START_SECONDS = 60
@@ -34,6 +38,8 @@ class Server:
     organization_id: str
     api_key: str
     account_key: str
+    quiet_site_id: int = 0
+    setup_path: str = ""
     owner: str = OWNER
     reader: str = READER
     password: str = PASSWORD
@@ -46,26 +52,47 @@ class Server:
 @contextmanager
 def running_server(folder: Path, **settings: str) -> Iterator[Server]:
     """Run a server on a new instance folder; stopped at the end. `settings` by their outside names."""
-    made = json.loads(
-        _run(
-            folder,
-            *("init", "--email", OWNER, "--domain", "example.com", "--name", "Example"),
-            *("--password", PASSWORD, "--json"),
-        )
+    made = _run_for_json(
+        folder,
+        "init",
+        "--email",
+        OWNER,
+        "--domain",
+        "example.com",
+        "--name",
+        "Example",
+        "--password",
+        PASSWORD,
     )
-    _run(folder, "user", "create", "--email", READER, "--password", PASSWORD)
-    _run(folder, "org", "member", "add", READER)
+    quiet = _run_for_json(folder, "site", "create", "--domain", "quiet.example.com", "--name", "Quiet")
+    _add_people(folder)
     with _serving(folder, settings) as url:
-        yield Server(url, folder, made["siteId"], made["organizationId"], made["apiKey"], made["accountKey"])
+        yield Server(
+            url,
+            folder,
+            made["siteId"],
+            made["organizationId"],
+            made["apiKey"],
+            made["accountKey"],
+            quiet_site_id=quiet["siteId"],
+        )
+
+
+def _add_people(folder: Path) -> None:
+    for email in (READER, PARTNER, OUTSIDER):
+        _run(folder, "user", "create", "--email", email, "--password", PASSWORD)
+    _run(folder, "org", "member", "add", READER)
+    for name in ("North", "South"):
+        _run(folder, "org", "create", name, "--owner", PARTNER)
 
 
 @contextmanager
-def running_empty_server(folder: Path, **settings: str) -> Iterator[tuple[str, str]]:
-    """Run a server on which nobody has an account; its address, and the link that it printed."""
+def running_empty_server(folder: Path, **settings: str) -> Iterator[Server]:
+    """Run a server on which nobody has an account; it knows the path of the link that was printed."""
     with _serving(folder, settings) as url:
-        found = re.search(r"http://\S+/setup\?token=\S+", _log_of(folder).read_text())
+        found = re.search(r"http://[^/\s]+(/setup\?token=\S+)", _log_of(folder).read_text())
         assert found is not None
-        yield url, found[0]
+        yield Server(url, folder, 0, "", "", "", setup_path=found[1])
 
 
 @contextmanager
@@ -108,6 +135,10 @@ def _run(folder: Path, *arguments: str) -> str:
     done = subprocess.run(command, env=_environ(folder), capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+def _run_for_json(folder: Path, *arguments: str) -> Any:
+    return json.loads(_run(folder, *arguments, "--json"))
 
 
 def _environ(folder: Path) -> dict[str, str]:

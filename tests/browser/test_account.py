@@ -8,9 +8,10 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.chromium import Watch
-from tests.browser.conftest import PageMaker, sign_in
-from tests.browser.pages import make_key
+from tests.browser.conftest import PageMaker
 from tests.browser.server import Server
+from tests.browser.stage import sign_in
+from tests.browser.states import make_key
 
 WAYS = pytest.mark.parametrize("javascript", [True, False], ids=["scripts", "no scripts"])
 HOSTILE = "<img src=x onerror=alert(1)>\"'&amp;"
@@ -59,11 +60,16 @@ def test_signing_in_leads_to_where_one_wanted(new_page: PageMaker, server: Serve
 
 
 @WAYS
-def test_signing_out_ends_the_session(new_guest_page: GuestMaker, server: Server, javascript: bool) -> None:
+def test_signing_out_ends_the_session(
+    new_guest_page: GuestMaker, server: Server, guest_email: str, javascript: bool
+) -> None:
     page = new_guest_page(javascript=javascript)
     page.get_by_role("button", name="Sign out").click()
     expect(page).to_have_url(f"{server.url}/login")
+    # Whoever sits down here next finds nothing in the browser's cache.
     page.go_back()
+    expect(page.get_by_role("button", name="Sign in")).to_be_visible()
+    expect(page.get_by_text(guest_email)).to_have_count(0)
     page.goto("/account")
     expect(page).to_have_url(f"{server.url}/login?next=/account")
 

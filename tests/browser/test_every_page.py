@@ -1,54 +1,66 @@
 """What holds for every page: nobody is shut out, nothing is fetched from elsewhere, and it is light."""
 
+from collections.abc import Callable
+
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Browser, Page
 
 from tests.browser.chromium import Watch, find_violations
 from tests.browser.conftest import PageMaker
 from tests.browser.pages import PAGES, Shown
 from tests.browser.server import Server
+from tests.browser.stage import Stage
+from tests.browser.weight import load_anew
 
 # What a finger hits, in CSS pixels; links inside a text are as high as its lines.
 LEAST_HEIGHT = 44
-EVERY = pytest.mark.parametrize("shown", PAGES, ids=str)
+PageOpener = Callable[..., Page]
 
 
-@pytest.fixture(autouse=True)
-def _expect_refusals(watch: Watch, shown: Shown) -> None:
+@pytest.fixture(params=PAGES, ids=str)
+def shown(request: pytest.FixtureRequest) -> Shown:
+    """Each of the pages."""
+    page: Shown = request.param
+    return page
+
+
+@pytest.fixture
+def server(stage: Stage, shown: Shown) -> Server:
+    """The server that the page is on."""
+    return stage.server(shown.kind)
+
+
+@pytest.fixture
+def open_page(new_page: PageMaker, server: Server, watch: Watch, shown: Shown) -> PageOpener:
+    """Opens the page, and brings it into its state."""
     if shown.status >= 400:
         watch.allow(f"status of {shown.status}")
 
+    def open_it(**options: object) -> Page:
+        page = new_page(who=shown.who, **options)
+        shown.open(page, server)
+        return page
 
-@EVERY
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-def test_axe_finds_nothing_serious(new_page: PageMaker, server: Server, shown: Shown, dark: bool) -> None:
-    page = new_page(signed_in=shown.signed_in, dark=dark)
-    shown.open(page, server)
-    assert find_violations(page) == []
+    return open_it
 
 
-@EVERY
-def test_it_fits_a_phone(new_page: PageMaker, server: Server, shown: Shown) -> None:
-    page = new_page(signed_in=shown.signed_in, width=360)
-    shown.open(page, server)
+def test_it_shuts_nobody_out(open_page: PageOpener) -> None:
+    # Colours that are still changing are no colours to judge.
+    page = open_page(reduced_motion="reduce")
+    for colours in ("light", "dark"):
+        page.emulate_media(color_scheme=colours)
+        assert find_violations(page) == [], colours
+    page.set_viewport_size({"width": 360, "height": 800})
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
     assert _small_targets(page) == []
 
 
-@EVERY
-def test_it_weighs_little(new_page: PageMaker, server: Server, shown: Shown) -> None:
-    page = new_page(signed_in=shown.signed_in)
-    sizes: list[int] = []
-    page.on("requestfinished", lambda request: sizes.append(sum(request.sizes().values())))
-    shown.open(page, server)
-    # Only what comes before anything is done on the page.
-    assert 0 < sum(sizes[:6]) <= shown.most_kilobytes * 1024
-
-
-@EVERY
-def test_its_headers_shut_out_everything_else(new_page: PageMaker, server: Server, shown: Shown) -> None:
-    page = new_page(signed_in=shown.signed_in)
-    answer = page.goto(shown.address(server))
+def test_it_is_light_and_shuts_out_everything_else(
+    open_page: PageOpener, browser: Browser, shown: Shown
+) -> None:
+    page = open_page()
+    assert 0 < load_anew(browser, page).kilobytes <= shown.most_kilobytes
+    answer = page.goto(page.url)
     assert answer is not None
     policy = answer.headers["content-security-policy"].split("; ")
     assert policy[0] == "default-src 'none'"

@@ -12,8 +12,8 @@ from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.browser.chromium import Watch, find_violations
 from tests.browser.conftest import PageMaker
-from tests.browser.pages import send_event
 from tests.browser.server import Server
+from tests.browser.states import send_event
 
 FOREIGN = {"Origin": "https://foreign.example"}
 HOSTILE = "</li></details><img src=x onerror=alert(1)>\"'\u202e<script>alert(1)</script>"
@@ -185,7 +185,7 @@ def test_filters_have_addresses(owner_page: Page, server: Server, place: Place) 
 
 
 def test_without_scripts(new_page: PageMaker, place: Place) -> None:
-    page = new_page(signed_in=True, javascript=False)
+    page = new_page(who="owner", javascript=False)
     page.goto(place.path)
     expect(page.get_by_role("button", name="Pause")).to_be_hidden()
     place.send(page, headers=FOREIGN, pathname="/plain")
@@ -197,7 +197,7 @@ def test_without_scripts(new_page: PageMaker, place: Place) -> None:
 
 @pytest.mark.parametrize("width", [360, 1280])
 def test_hostile_texts_break_nothing(new_page: PageMaker, place: Place, width: int) -> None:
-    page = new_page(signed_in=True, width=width)
+    page = new_page(who="owner", width=width)
     page.on("dialog", lambda dialog: pytest.fail(dialog.message))
     page.goto(place.path)
     place.send(page, pathname=f"/{HOSTILE}", page_title="x" * 400)

@@ -8,8 +8,9 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.chromium import find_violations
-from tests.browser.conftest import PageMaker, sign_in
+from tests.browser.conftest import PageMaker
 from tests.browser.server import Server
+from tests.browser.stage import sign_in
 
 WAYS = pytest.mark.parametrize("javascript", [True, False], ids=["scripts", "no scripts"])
 HOSTILE = "<img src=x onerror=alert(1)>\"'&amp;"

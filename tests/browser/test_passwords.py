@@ -6,8 +6,9 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.chromium import Watch
-from tests.browser.conftest import PageMaker, sign_in
+from tests.browser.conftest import PageMaker
 from tests.browser.server import Server
+from tests.browser.stage import sign_in
 
 WAYS = pytest.mark.parametrize("javascript", [True, False], ids=["scripts", "no scripts"])
 NEW = "another long password"

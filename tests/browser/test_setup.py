@@ -11,7 +11,8 @@ from tests.browser.server import running_empty_server
 
 @pytest.mark.parametrize("javascript", [True, False], ids=["scripts", "no scripts"])
 def test_the_first_run_with_the_keyboard(browser: Browser, tmp_path: Path, javascript: bool) -> None:
-    with running_empty_server(tmp_path / "instance") as (url, link):
+    with running_empty_server(tmp_path / "instance") as server:
+        url = server.url
         watch = Watch(url)
         context = browser.new_context(
             base_url=url,
@@ -25,7 +26,7 @@ def test_the_first_run_with_the_keyboard(browser: Browser, tmp_path: Path, javas
         page.goto("/")
         expect(page).to_have_url(f"{url}/setup")
         expect(page.get_by_text("rybbit serve")).to_be_visible()
-        page.goto(link)
+        page.goto(server.setup_path)
         # The first field has the focus.
         page.keyboard.type("ann@example.com")
         for text in ("Ann", "short", "blog.example"):

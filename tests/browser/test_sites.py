@@ -3,47 +3,22 @@
 import json
 import re
 from collections.abc import Iterator
-from contextlib import suppress
-from dataclasses import dataclass
 from itertools import count
-from typing import Any
-from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Page, expect
 
 from tests.browser.chromium import Watch
-from tests.browser.conftest import PageMaker, sign_in
+from tests.browser.conftest import PageMaker
+from tests.browser.own_site import OwnSite
 from tests.browser.server import Server
+from tests.browser.stage import sign_in
+from tests.browser.states import tab_to
 
 WAYS = pytest.mark.parametrize("javascript", [True, False], ids=["scripts", "no scripts"])
 _numbers = count(1)
 _KEY = re.compile(r"rb_[0-9a-f]{32}")
-
-
-@dataclass(frozen=True)
-class OwnSite:
-    """A site that one test has for itself."""
-
-    site_id: int
-    domain: str
-
-    def path(self, tab: str) -> str:
-        """The address of a tab of its settings."""
-        return f"/sites/{self.site_id}/settings/{tab}"
-
-
-@pytest.fixture
-def site(server: Server) -> Iterator[OwnSite]:
-    """A site of the owner's."""
-    [organization] = _call(server, "GET", "/api/organizations")
-    domain = f"own{next(_numbers)}.example.com"
-    made = _call(server, "POST", f"/api/sites/{organization['id']}", {"name": "Own", "domain": domain})
-    yield OwnSite(made["siteId"], domain)
-    # A test may have deleted it.
-    with suppress(HTTPError):
-        _call(server, "DELETE", f"/api/sites/{made['siteId']}")
 
 
 @pytest.fixture
@@ -58,14 +33,6 @@ def reader(server: Server, new_page: PageMaker) -> Iterator[Page]:
     server.command("user", "delete", email, "--yes")
 
 
-def _call(server: Server, method: str, path: str, body: object = None) -> Any:
-    """Ask the API as the owner."""
-    headers = {"Authorization": f"Bearer {server.account_key}", "Content-Type": "application/json"}
-    data = None if body is None else json.dumps(body).encode()
-    with urlopen(Request(f"{server.url}{path}", data, headers, method=method), timeout=10) as answer:
-        return json.load(answer)
-
-
 def _send_event(server: Server, command: str) -> None:
     """Do what the shown command does."""
     address = re.search(r"http://\S+/api/track", command)
@@ -78,7 +45,7 @@ def _send_event(server: Server, command: str) -> None:
 
 @WAYS
 def test_from_a_new_site_to_the_first_event(new_page: PageMaker, server: Server, javascript: bool) -> None:
-    page = new_page(signed_in=True, javascript=javascript)
+    page = new_page(who="owner", javascript=javascript)
     page.goto("/")
     expect(page).to_have_url(f"{server.url}/sites")
     page.get_by_role("link", name="New site").click()
@@ -97,13 +64,13 @@ def test_from_a_new_site_to_the_first_event(new_page: PageMaker, server: Server,
     if not javascript:
         page.get_by_role("link", name="Load it again").click()
     expect(page.get_by_text("Events are arriving.")).to_be_visible()
-    page.get_by_role("link", name="See the figures of your sites").click()
+    page.get_by_role("link", name="the figures of your sites").click()
     row = page.get_by_role("row").filter(has_text="Shop <b>").first
     expect(row.get_by_role("cell").last).to_have_text("1")
 
 
 def test_waiting_stops(new_page: PageMaker, site: OwnSite, server: Server) -> None:
-    page = new_page(signed_in=True)
+    page = new_page(who="owner")
     page.goto(f"/sites/{site.site_id}/install")
     page.get_by_role("button", name="Make a key").click()
     expect(page.locator("#command")).to_contain_text(_KEY)
@@ -123,7 +90,7 @@ def test_waiting_for_a_server_that_is_away_says_so_once(
 ) -> None:
     watch.allow("ERR_FAILED")
     watch.allow("Failed to fetch")
-    page = new_page(signed_in=True)
+    page = new_page(who="owner")
     page.goto(f"/sites/{site.site_id}/install")
     page.route("**/status", lambda route: route.abort())
     for _ in range(2):
@@ -138,7 +105,7 @@ def test_waiting_for_a_server_that_is_away_says_so_once(
 
 @WAYS
 def test_general(new_page: PageMaker, site: OwnSite, javascript: bool) -> None:
-    page = new_page(signed_in=True, javascript=javascript)
+    page = new_page(who="owner", javascript=javascript)
     page.goto(site.path("general"))
     page.get_by_label("Name").fill("Renamed")
     page.get_by_role("switch", name="Salted visitor ids").check()
@@ -154,7 +121,7 @@ def test_general(new_page: PageMaker, site: OwnSite, javascript: bool) -> None:
 
 @WAYS
 def test_deleting(new_page: PageMaker, site: OwnSite, javascript: bool) -> None:
-    page = new_page(signed_in=True, javascript=javascript)
+    page = new_page(who="owner", javascript=javascript)
     page.goto(site.path("general"))
     page.get_by_role("link", name="Delete this site").click()
     page.get_by_role("button", name="Delete for good").click()
@@ -167,11 +134,11 @@ def test_deleting(new_page: PageMaker, site: OwnSite, javascript: bool) -> None:
 
 
 def test_tracking_by_keyboard_alone(new_page: PageMaker, site: OwnSite) -> None:
-    page = new_page(signed_in=True)
+    page = new_page(who="owner")
     page.goto(site.path("tracking"))
-    _tab_to(page, page.get_by_role("switch", name="Addresses"))
+    tab_to(page, page.get_by_role("switch", name="Addresses"))
     page.keyboard.press("Space")
-    _tab_to(page, page.get_by_role("button", name="Save"))
+    tab_to(page, page.get_by_role("button", name="Save"))
     page.keyboard.press("Enter")
     expect(page.get_by_role("status")).to_contain_text("Tracking saved")
     # The focus stays where it was, in the part that is new.
@@ -182,7 +149,7 @@ def test_tracking_by_keyboard_alone(new_page: PageMaker, site: OwnSite) -> None:
 
 @WAYS
 def test_tracking(new_page: PageMaker, site: OwnSite, javascript: bool) -> None:
-    page = new_page(signed_in=True, javascript=javascript)
+    page = new_page(who="owner", javascript=javascript)
     page.goto(site.path("tracking"))
     page.get_by_role("switch", name="Web vitals").check()
     page.get_by_role("switch", name="Leave out bots").uncheck()
@@ -195,7 +162,7 @@ def test_tracking(new_page: PageMaker, site: OwnSite, javascript: bool) -> None:
 
 @WAYS
 def test_exclusions(new_page: PageMaker, site: OwnSite, javascript: bool) -> None:
-    page = new_page(signed_in=True, javascript=javascript)
+    page = new_page(who="owner", javascript=javascript)
     page.goto(site.path("exclusions"))
     form = page.get_by_role("form", name="Exclude addresses")
     form.get_by_role("textbox", name="Addresses and ranges").fill("192.0.2.0/24\nnonsense\n2001:db8::/32")
@@ -218,7 +185,7 @@ def test_exclusions(new_page: PageMaker, site: OwnSite, javascript: bool) -> Non
 
 @WAYS
 def test_countries_and_trying_the_rules(new_page: PageMaker, site: OwnSite, javascript: bool) -> None:
-    page = new_page(signed_in=True, javascript=javascript)
+    page = new_page(who="owner", javascript=javascript)
     page.goto(site.path("exclusions"))
     form = page.get_by_role("form", name="Exclude a country")
     form.get_by_label("Country").fill("Nowhere")
@@ -238,7 +205,7 @@ def test_countries_and_trying_the_rules(new_page: PageMaker, site: OwnSite, java
 
 @WAYS
 def test_keys(new_page: PageMaker, site: OwnSite, javascript: bool) -> None:
-    page = new_page(signed_in=True, javascript=javascript)
+    page = new_page(who="owner", javascript=javascript)
     page.goto(site.path("keys"))
     page.get_by_label("Name").fill("Backend")
     page.get_by_role("button", name="Make key").click()
@@ -253,7 +220,7 @@ def test_keys(new_page: PageMaker, site: OwnSite, javascript: bool) -> None:
 
 @WAYS
 def test_sharing(new_page: PageMaker, site: OwnSite, javascript: bool) -> None:
-    page = new_page(signed_in=True, javascript=javascript)
+    page = new_page(who="owner", javascript=javascript)
     page.goto(site.path("sharing"))
     page.get_by_role("switch", name="Public statistics").check()
     page.get_by_role("button", name="Save").click()
@@ -272,7 +239,7 @@ def test_sharing(new_page: PageMaker, site: OwnSite, javascript: bool) -> None:
 
 @WAYS
 def test_two_tabs_on_one_form(new_page: PageMaker, site: OwnSite, javascript: bool) -> None:
-    first = new_page(signed_in=True, javascript=javascript)
+    first = new_page(who="owner", javascript=javascript)
     second = first.context.new_page()
     for page in (first, second):
         page.goto(site.path("general"))
@@ -294,7 +261,7 @@ def test_two_tabs_on_one_form(new_page: PageMaker, site: OwnSite, javascript: bo
 
 
 def test_back_and_forward(new_page: PageMaker, site: OwnSite) -> None:
-    page = new_page(signed_in=True)
+    page = new_page(who="owner")
     page.goto(site.path("general"))
     page.get_by_role("link", name="Tracking").click()
     page.wait_for_url("**/settings/tracking")
@@ -321,11 +288,3 @@ def test_a_member_looks_and_changes_nothing(reader: Page, site: OwnSite, watch: 
     answer = reader.goto(site.path("general/delete"))
     assert answer is not None
     assert answer.status == 403
-
-
-def _tab_to(page: Page, wanted: Locator) -> None:
-    for _ in range(60):
-        page.keyboard.press("Tab")
-        if wanted.evaluate("each => each === document.activeElement"):
-            return
-    raise AssertionError("the keyboard does not get there")

@@ -127,6 +127,7 @@ class TestShown:
         assert list(event) == ["event_id", *SHOWN]
         assert event["timestamp"] == "2026-03-01T12:00:00.007Z"
         assert (event["pathname"], event["lat"], event["screen_width"]) == ("", None, None)
+        assert event["properties"] == "{}"
         assert (event["event_id"], event["session_id"]) == (f"{1:016x}", "1")
 
     def test_long_numbers_are_text(self, parts: Parts) -> None:

@@ -15,6 +15,7 @@ from rybbit.ingest.known_ids import Known
 from rybbit.ingest.receipts import Receipts
 from rybbit.ingest.span_table import Row
 from rybbit.locks import FileLock
+from rybbit.store.base import EventStore
 from rybbit.store.deletion import Deletion
 from rybbit.store.history import StoredHistory
 from rybbit.store.journal import Entry, Journal
@@ -36,7 +37,7 @@ class Parts:
     folder: Path
     journal_folder: JournalFolder
     tombstones: Tombstones
-    store: LakeStore
+    store: EventStore
     receipts: Receipts
     journal: Journal
     mover: Mover
@@ -111,8 +112,9 @@ def make_parts(
     compact_files: int = 64,
     erase_hours: int = 0,
     history: Any = None,
+    store: EventStore | None = None,
 ) -> Parts:
-    """The parts of a process on a folder that others may share."""
+    """The parts of a process on a folder that others may share; the store is a lake unless it is given."""
     journal_folder = JournalFolder(folder / "journal")
     journal_folder.create()
     options = LakeOptions(
@@ -124,7 +126,7 @@ def make_parts(
         compact_files=compact_files,
         erase_hours=erase_hours,
     )
-    store = LakeStore(options)
+    store = store or LakeStore(options)
     tombstones = Tombstones(options.tombstones)
     receipts = Receipts(folder / "receipts.db", journal_folder.path, history or StoredHistory(store))
     journal = Journal(

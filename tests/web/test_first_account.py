@@ -39,9 +39,11 @@ def test_the_first_account_is_for_whoever_comes_first(make_app: AppMaker) -> Non
         "id": organization["id"],
         "name": "Mine",
         "role": "owner",
-        "members": 1,
-        "sites": 0,
+        "members": organization["members"],
+        "sites": [],
     }
+    (member,) = organization["members"]
+    assert (member["role"], member["userId"]) == ("owner", member["user"]["id"])
     site = client.post(
         f"/api/sites/{organization['id']}", json={"name": "S", "domain": "example.com"}, headers=csrf
     )

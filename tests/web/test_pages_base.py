@@ -167,6 +167,17 @@ class TestRefusals:
         assert "There is nothing here" in text_of(answer)
         assert "Set-Cookie" not in answer.headers
 
+    def test_who_is_signed_in_keeps_the_menu(self, world: World) -> None:
+        person = make_person(world).sign_in()
+        answer = person.get("/nothing-here")
+        assert answer.status_code == 404
+        assert 'aria-label="Main"' in answer.text
+        assert answer.headers["Cache-Control"] == "no-store"
+        # Its forms work.
+        assert person.post("/account/name", name="Found").status_code == 303
+        # Files are the same for everybody.
+        assert 'aria-label="Main"' not in person.get("/static/dist/nothing-here").text
+
     def test_a_toast(self, world: World) -> None:
         answer = Person(world).get("/nothing-here", headers=PARTIAL)
         assert answer.status_code == 404

@@ -6,20 +6,14 @@ from html.parser import HTMLParser
 from typing import Any
 
 import pytest
-from werkzeug.test import TestResponse
 
-from rybbit.extensions import db
-from rybbit.models import Organization, Site
-from rybbit.services import organizations
-from rybbit.services.sign_in import start_session
 from rybbit.web.pages.filters import make_visible
 from tests.web.browsing import PARTIAL, text_of
 from tests.web.people import Cast
-from tests.web.world import BRITISH, CRAWLER, GERMAN, PEER, Sender, Tenant, World
+from tests.web.visitors import Looker, cursor_of, rows_of
+from tests.web.world import BRITISH, CRAWLER, GERMAN, Sender, Tenant, World
 
 _FOREIGN = {"Origin": "https://foreign.example"}
-_CURSOR = re.compile(r'name="since" value="([^"]*)"')
-_ROWS = re.compile(r'<li id="([ku][0-9a-f]{16})"')
 _HOSTILE = [
     "<script>alert(1)</script>",
     "</details></li></ol></pre><script>alert(1)</script>",
@@ -36,36 +30,6 @@ def settings() -> dict[str, Any]:
     return {"RYBBIT_TRACK_RATE_LIMIT": "20 per second", "RYBBIT_BROWSER_RATE_LIMIT": ""}
 
 
-class Looker:
-    """The owner of a site in front of its inspector."""
-
-    def __init__(self, world: World, tenant: Tenant) -> None:
-        self.path = f"/sites/{tenant.id}/inspector"
-        self.client = world.client()
-        with world.app.app_context():
-            self.client.set_cookie("rybbit_session", _session_of_owner(tenant))
-
-    def look(self, query: str = "") -> TestResponse:
-        """Open the page."""
-        return self._get(f"{self.path}?{query}", {})
-
-    def poll(self, since: str, query: str = "") -> TestResponse:
-        """Ask as the open page does."""
-        return self._get(f"{self.path}?{query}&since={since}", PARTIAL)
-
-    def _get(self, path: str, headers: dict[str, str]) -> TestResponse:
-        return self.client.get(path, headers=headers, environ_overrides={"REMOTE_ADDR": PEER})
-
-
-def _session_of_owner(tenant: Tenant) -> str:
-    site = db.session.get_one(Site, tenant.site_id)
-    organization = db.session.get_one(Organization, site.organization_id)
-    owner = organizations.owner_of(organization)
-    _, token = start_session(owner, address=PEER, user_agent="Test")
-    db.session.commit()
-    return token
-
-
 @pytest.fixture
 def sender(world: World, tenant: Tenant) -> Sender:
     return Sender(world.client(), tenant)
@@ -74,15 +38,6 @@ def sender(world: World, tenant: Tenant) -> Sender:
 @pytest.fixture
 def looker(world: World, tenant: Tenant) -> Looker:
     return Looker(world, tenant)
-
-
-def cursor_of(answer: TestResponse) -> str:
-    (cursor,) = _CURSOR.findall(answer.text)
-    return str(cursor)
-
-
-def rows_of(answer: TestResponse) -> list[str]:
-    return _ROWS.findall(answer.text)
 
 
 class TestAccess:
@@ -110,6 +65,24 @@ class TestAccess:
             assert answer.status_code == status
         assert ("/secret-path" in answer.text) == (status == 200)
         assert "no-store" in answer.headers["Cache-Control"]
+
+    def test_one_event(self, cast: Cast) -> None:
+        cast.client("nobody").post(
+            "/api/track", json={"site_id": cast.id, "pathname": "/secret-path"}, headers=_FOREIGN
+        )
+        page = cast.call("owner in a browser", "GET", "/sites/{site}/inspector")
+        (row,) = rows_of(page)
+        for caller, status in (("member", 200), ("other member", 404), ("stranger", 404)):
+            answer = cast.call(f"{caller} in a browser", "GET", f"/sites/{{site}}/inspector/{row}")
+            assert (answer.status_code, "/secret-path" in answer.text) == (status, status == 200)
+            assert answer.headers["Cache-Control"] == "no-store"
+
+    def test_an_event_of_another_site(self, world: World, looker: Looker, sender: Sender) -> None:
+        sender.browse(headers=_FOREIGN)
+        (row,) = rows_of(looker.look())
+        assert looker.see(row).status_code == 200
+        for other, name in ((Looker(world, world.add_tenant()), row), (looker, "u1"), (looker, "x")):
+            assert other.see(name).status_code == 404
 
     def test_sites_see_their_own(self, world: World, sender: Sender) -> None:
         sender.send(pathname="/mine")
@@ -231,6 +204,15 @@ class TestWords:
             "Stored already",
         ):
             assert re.sub(r"\s+", "", words) in re.sub(r"\s+", "", text)
+
+    def test_browser_system_and_place(self, looker: Looker, sender: Sender) -> None:
+        sender.send(ip_address=BRITISH)
+        sender.send(ip_address=BRITISH, type="click")
+        for query, heading in (("show=kept", "Kept"), ("show=lost", "Refused")):
+            text = text_of(looker.look(query))
+            assert heading in text
+            assert "Firefox 140 · Linux · Desktop" in text
+            assert "London, United Kingdom" in text
 
     def test_too_many(self, looker: Looker, sender: Sender) -> None:
         while sender.send().status_code != 429:

@@ -91,6 +91,51 @@ class TestSigningIn:
         assert person.post("/account/name", name="Mallory", token=before).status_code == 400
 
 
+class TestFixation:
+    """Whoever plants cookies in somebody's browser gets nothing of what they do there."""
+
+    def test_a_planted_value_is_not_adopted(self, person: Person) -> None:
+        planted = "x" * 43
+        person.client.set_cookie("rybbit_session", planted)
+        person.sign_in()
+        assert _cookie(person) not in (None, planted)
+        assert _opens(person.world, planted) is False
+
+    def test_a_planted_session_ends(self, world: World, person: Person) -> None:
+        mallory = make_person(world).sign_in()
+        planted = _cookie(mallory)
+        assert planted is not None
+        person.client.set_cookie("rybbit_session", planted)
+        # A page as Mallory has it; whoever sits here thinks it is theirs.
+        person.get("/account")
+        answer = person.post("/login", email=person.email, password=PASSWORD)
+        assert answer.status_code == 303
+        assert _cookie(person) not in (None, planted)
+        assert person.email in person.get("/account").text
+        assert _opens(world, planted) is False
+
+    def test_a_planted_state_is_begun_anew(self, world: World, person: Person) -> None:
+        mallory = Person(world)
+        mallory.get("/login")
+        state = mallory.client.get_cookie("rybbit_state")
+        assert state is not None
+        person.client.set_cookie("rybbit_state", state.value)
+        person.sign_in()
+        assert person.post("/account/name", name="Mallory", token=mallory.token).status_code == 400
+        assert person.post("/account/name", name="Ann").status_code == 303
+
+
+def _cookie(person: Person) -> str | None:
+    found = person.client.get_cookie("rybbit_session")
+    return found.value if found else None
+
+
+def _opens(world: World, cookie: str) -> bool:
+    client = world.client()
+    client.set_cookie("rybbit_session", cookie)
+    return client.get("/account").status_code == 200
+
+
 class TestCsrf:
     """No form counts that is not from the browser's own page."""
 

@@ -1,17 +1,16 @@
 """The pages of sites below the browser: who may see and change what, and forms that were open for long."""
 
-import json
 import re
 from typing import Any
 
 import pytest
-from werkzeug.test import Client, TestResponse
 
 from rybbit.extensions import db
 from rybbit.models import Site
 from rybbit.services import keys, sites
 from tests.web.browsing import PARTIAL
 from tests.web.people import Cast, everything, make_cast
+from tests.web.visitors import Visitor
 from tests.web.world import PEER, World
 
 HOSTILE = "<script>alert(1)</script>\"'"
@@ -31,46 +30,6 @@ CHANGES: dict[str, dict[str, str]] = {
     "/sites/{site}/install/key": {},
 }
 ADMIN_READING = ["/sites/{site}/settings/general/delete", "/sites/{site}/settings/sharing/link/revoke"]
-
-
-class Visitor:
-    """Somebody of the cast with a browser."""
-
-    def __init__(self, cast: Cast, name: str) -> None:
-        self.cast = cast
-        self.client: Client = cast.client(f"{name} in a browser")
-
-    def get(self, path: str, **headers: str) -> TestResponse:
-        """Look at a page."""
-        return self.client.get(self.cast.fill(path), headers=headers, environ_overrides={"REMOTE_ADDR": PEER})
-
-    def post(
-        self, path: str, *, partial: bool = False, with_token: bool = True, **fields: Any
-    ) -> TestResponse:
-        """Send a form."""
-        token = json.loads(self.client.get("/api/auth/session").data).get("csrfToken")
-        data = fields | ({"csrf_token": token} if with_token and token else {})
-        return self.client.post(
-            self.cast.fill(path),
-            data=data,
-            headers=PARTIAL if partial else None,
-            environ_overrides={"REMOTE_ADDR": PEER},
-        )
-
-    def send_as_shown(self, path: str, page: TestResponse, **changed: Any) -> TestResponse:
-        """Send the form of a page that was seen earlier, with something changed in it; None unticks."""
-        fields = dict(_FIELD.findall(page.text))
-        fields |= dict.fromkeys(_TICKED.findall(page.text), "y") | changed
-        fields = {name: _unescape(value) for name, value in fields.items() if value is not None}
-        return self.post(path, **fields)
-
-
-_FIELD = re.compile(r'name="(loaded|name|domain)"[^>]*? value="([^"]*)"')
-_TICKED = re.compile(r'<input [^>]*\bchecked\b[^>]*? name="(\w+)"')
-
-
-def _unescape(text: str) -> str:
-    return text.replace("&#34;", '"').replace("&quot;", '"').replace("&amp;", "&")
 
 
 @pytest.fixture
@@ -198,7 +157,7 @@ class TestList:
         form = {"name": " ", "domain": "nonsense", "organization": cast.organization_id}
         answer = owner.post("/sites/new", partial=True, **form)
         assert answer.status_code == 422
-        assert 'id="name-error"' in answer.text
+        assert 'id="name-error">Must have 1 to 255 characters' in answer.text
         assert 'id="domain-error">Must be a host name with a dot' in answer.text
         taken = owner.post("/sites/new", **form | {"name": "x", "domain": cast.domain})
         assert taken.status_code == 422

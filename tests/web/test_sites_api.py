@@ -307,11 +307,16 @@ def test_an_unknown_action_on_the_link_is_refused(cast: Cast, body: object) -> N
 
 
 def test_organizations_are_a_bare_array(cast: Cast) -> None:
-    sites = {"owner": 1, "admin": 1, "member": 1, "other member": 0}
-    for name, count in sites.items():
+    sites = {"owner": [cast.id], "admin": [cast.id], "member": [cast.id], "other member": []}
+    for name, seen in sites.items():
+        (found,) = content(cast.call(name, "GET", "/api/organizations"))
         role = {"owner": "owner", "admin": "admin"}.get(name, "member")
-        expected = {"id": cast.organization_id, "name": "Acme", "role": role, "members": 4, "sites": count}
-        assert content(cast.call(name, "GET", "/api/organizations")) == [expected]
+        assert (found["id"], found["name"], found["role"]) == (cast.organization_id, "Acme", role)
+        people = {cast.accounts[each] for each in sites}
+        assert {member["userId"] for member in found["members"]} == people
+        assert {member["user"]["id"] for member in found["members"]} == people
+        assert [site["id"] for site in found["sites"]] == seen
+        assert [site["siteId"] for site in found["sites"]] == [cast.site_id for _ in seen]
     answer = cast.call("nobody", "GET", "/api/organizations")
     assert (answer.status_code, content(answer)) == (401, {"error": "Unauthorized"})
 

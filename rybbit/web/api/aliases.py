@@ -1,11 +1,11 @@
-"""Other names of statistics, by which older and newer programs for the same API know them."""
+"""Other names of routes, by which older and newer programs for the same API know them."""
 
 from collections.abc import Callable
 from typing import Any
 
 from flask import Blueprint, Response
 
-from rybbit.web.api import events, funnels, goals, quality, stats, visits
+from rybbit.web.api import auth, events, funnels, goals, quality, stats, visits
 
 View = Callable[..., Response]
 
@@ -56,10 +56,13 @@ def _undescribed(view: View) -> View:
     return answer
 
 
-def _add(rule: str, view: View) -> None:
-    blueprint.add_url_rule(rule, endpoint=rule.strip("/").replace("/", "-"), view_func=_undescribed(view))
+def _add(rule: str, view: View, method: str = "GET") -> None:
+    name = rule.strip("/").replace("/", "-")
+    blueprint.add_url_rule(rule, endpoint=name, view_func=_undescribed(view), methods=[method])
 
 
+_add("/auth/sign-in/email", auth.begin_session, "POST")
+_add("/auth/get-session", auth.show_session)
 for _name, _view in _NEWER.items():
     _add(f"/sites/<site_id>/{_name}", _view)
 for _name, _view in _OLDER.items():

@@ -122,7 +122,7 @@ def accept_invitation() -> Response:
     db.session.commit()
     memberships = organizations.organizations_of(account)
     joined = next(each for each in memberships if each.organization.id == organization_id)
-    return shown(show_membership(joined))
+    return shown(show_membership(joined, current_actor()))
 
 
 def _removable(organization_id: str, account_id: str) -> tuple[Organization, Account]:

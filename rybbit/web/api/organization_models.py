@@ -7,8 +7,11 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from rybbit.ingest.payload_messages import refused
 from rybbit.models import Invitation, Key, Role, Scope
-from rybbit.services.organizations import Membership, OrganizationMember
+from rybbit.services.actor import Actor
+from rybbit.services.organizations import Membership, OrganizationMember, members_of
+from rybbit.services.site_access import accessible_sites
 from rybbit.web.api.description import Moment, Shown
+from rybbit.web.api.site_models import SiteAnswer
 from rybbit.web.bodies import Body
 
 _Name = Annotated[str, Field(min_length=1, max_length=255)]
@@ -48,24 +51,53 @@ RoleName = Annotated[Role, BeforeValidator(_to_role)]
 ScopeName = Annotated[Scope, BeforeValidator(_to_scope)]
 
 
+class PersonAnswer(Shown):
+    """Who a member is."""
+
+    id: str
+    name: str
+    email: str
+
+
+class OrganizationMemberAnswer(Shown):
+    """A member as lists of organizations show them."""
+
+    user_id: str
+    role: Role
+    created_at: Moment
+    user: PersonAnswer
+
+
 class OrganizationAnswer(Shown):
-    """An organization of the caller, with the numbers of its members and of the sites the caller sees."""
+    """An organization of the caller, with its members and the sites that the caller sees."""
 
     id: str
     name: str
     role: Role
-    members: int
-    sites: int
+    members: list[OrganizationMemberAnswer]
+    sites: list[SiteAnswer]
 
 
-def show_membership(membership: Membership) -> OrganizationAnswer:
+def show_membership(membership: Membership, actor: Actor) -> OrganizationAnswer:
     """An organization as one of its members is shown it."""
+    organization = membership.organization
+    sites = accessible_sites(actor, organization.id)
     return OrganizationAnswer(
-        id=membership.organization.id,
-        name=membership.organization.name,
+        id=organization.id,
+        name=organization.name,
         role=membership.role,
-        members=membership.members,
-        sites=membership.sites,
+        members=[_show_person(member) for member in members_of(organization)],
+        sites=[SiteAnswer.model_validate(site) for site in sites],
+    )
+
+
+def _show_person(member: OrganizationMember) -> OrganizationMemberAnswer:
+    account = member.account
+    return OrganizationMemberAnswer(
+        user_id=account.id,
+        role=member.role,
+        created_at=member.since,
+        user=PersonAnswer.model_validate(account),
     )
 
 

@@ -27,7 +27,7 @@ from rybbit.web.api.organization_models import (
     show_membership,
     show_new_key,
 )
-from rybbit.web.api.site_models import AuditAnswer, OwnedSiteAnswer, show_site
+from rybbit.web.api.site_models import AuditAnswer, NamedAnswer, SitesAnswer, show_site
 from rybbit.web.bodies import body_as
 
 blueprint = Blueprint("organizations", __name__, url_prefix="/api/organizations")
@@ -37,8 +37,8 @@ blueprint = Blueprint("organizations", __name__, url_prefix="/api/organizations"
 @describe("List one's organizations", answer=list[OrganizationAnswer], scope=Scope.SITES_READ)
 def list_organizations() -> Response:
     """The caller's organizations."""
-    memberships = service.organizations_for(known_actor(scope=Scope.SITES_READ))
-    return shown([show_membership(membership) for membership in memberships])
+    actor = known_actor(scope=Scope.SITES_READ)
+    return shown([show_membership(membership, actor) for membership in service.organizations_for(actor)])
 
 
 @blueprint.post("")
@@ -62,14 +62,19 @@ def rename_organization(organization_id: str) -> Response:
 
 
 @blueprint.get("/<organization_id>/sites")
-@describe("List sites", answer=list[OwnedSiteAnswer], scope=Scope.SITES_READ)
+@describe("List sites", answer=SitesAnswer, scope=Scope.SITES_READ)
 def list_sites(organization_id: str) -> Response:
     """The sites of the organization that the caller can see."""
     organization = member_organization(organization_id)
     actor = current_actor()
     role = actor.role_in(organization.id)
-    sites = accessible_sites(actor, organization.id)
-    return shown([show_site(site, role) for site in sites] if role else [])
+    sites = accessible_sites(actor, organization.id) if role else []
+    return shown(
+        SitesAnswer(
+            organization=NamedAnswer.model_validate(organization),
+            sites=[show_site(site, role) for site in sites if role],
+        )
+    )
 
 
 @blueprint.get("/<organization_id>/audit")
@@ -131,4 +136,4 @@ def revoke_key(organization_id: str, key_id: str) -> Response:
 def _show(organization_id: str, *, status: int = 200) -> Response:
     memberships = service.organizations_for(current_actor())
     found = next(each for each in memberships if each.organization.id == organization_id)
-    return shown(show_membership(found), status=status)
+    return shown(show_membership(found, current_actor()), status=status)

@@ -7,6 +7,7 @@ from flask import Blueprint, Response, request
 from rybbit.errors import ConfigurationError, Unavailable
 from rybbit.web.api.tracking import CORS_HEADERS
 from rybbit.web.assets import current_assets
+from rybbit.web.compression import accepted_twin, mark_encoding
 
 logger = logging.getLogger(__name__)
 
@@ -22,7 +23,8 @@ def script(name: str) -> Response:
     """The script, or its part that measures how fast pages are; a browser keeps it for an hour."""
     try:
         path = current_assets().path_of(name)
-        content = path.read_bytes()
+        twin = accepted_twin(path)
+        content = (twin or path).read_bytes()
     except (ConfigurationError, OSError) as error:
         logger.error("%s cannot be served: %s", name, error)
         message = "The front end of this server has not been built"
@@ -32,9 +34,9 @@ def script(name: str) -> Response:
     response.cache_control.public = True
     response.cache_control.max_age = _SECONDS
     # The name holds a hash of the content, so workers and machines agree.
-    response.set_etag(path.stem)
+    response.set_etag(f"{path.stem}-gzip" if twin else path.stem)
     response.make_conditional(request)
-    return response
+    return mark_encoding(response, is_compressed=twin is not None)
 
 
 @blueprint.after_request

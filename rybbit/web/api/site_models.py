@@ -53,6 +53,20 @@ class OwnedSiteAnswer(SwitchesAnswer, _Owned):
     """A site as a member is shown it; `isOwner` tells whether the caller owns its organization."""
 
 
+class NamedAnswer(Shown):
+    """What is known by an id and a name."""
+
+    id: str
+    name: str
+
+
+class SitesAnswer(Shown):
+    """The sites of an organization that the caller can see."""
+
+    organization: NamedAnswer
+    sites: list[OwnedSiteAnswer]
+
+
 def show_site(site: Site, role: Role) -> OwnedSiteAnswer:
     """A site as a member with this role is shown it."""
     answer = OwnedSiteAnswer.model_validate(site)

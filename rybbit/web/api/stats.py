@@ -7,7 +7,7 @@ from flask import Blueprint, Response, jsonify
 from rybbit import clock
 from rybbit.models import Scope
 from rybbit.stats.breakdown import breakdown
-from rybbit.stats.dimensions import find_dimension
+from rybbit.stats.dimensions import Level, find_dimension
 from rybbit.stats.live import has_data, live_user_count
 from rybbit.stats.overview import overview, overview_bucketed
 from rybbit.stats.period import Period
@@ -91,11 +91,14 @@ def site_overview_bucketed(site_id: str) -> Response:
 def site_metric(site_id: str) -> Response:
     """Sessions and pageviews by browser, country, page or any other dimension."""
     question = asking.asked(site_id)
+    dimension = find_dimension(params.text("parameter"))
     found = question.answer(
         breakdown,
-        find_dimension(params.text("parameter")),
+        dimension,
         limit=asking.limit(),
         page=asking.page_number(),
+        # Errors and web vitals have names as well, which nobody gave them.
+        only="custom_event" if dimension.level is Level.EVENT else "",
         with_details=params.flag("time_on_page"),
     )
     return asking.page(found.rows, found.total)

@@ -6,6 +6,8 @@ from flask import Blueprint, Response, jsonify
 
 from rybbit.errors import InvalidInput, NotFound
 from rybbit.models import Scope
+from rybbit.services.goals import TOO_LONG_A_PATTERN, is_fit_pattern
+from rybbit.stats.dimensions import is_plain
 from rybbit.stats.journeys import MOST_STEPS, journeys
 from rybbit.stats.period import Period
 from rybbit.stats.retention import Mode, retention
@@ -32,7 +34,7 @@ from rybbit.web.api.description import Caller, describe
 
 blueprint = Blueprint("visits", __name__, url_prefix="/api/sites/<site_id>")
 
-_SESSION_ID = re.compile(r"[0-9]{1,18}")
+_SESSION_ID = re.compile(r"[0-9]{1,19}")
 _LONGEST_RANGE = 730
 
 
@@ -69,7 +71,8 @@ def _session_id(text: str | None) -> int | None:
     """The number of a session; of a text that is none a number that no session has."""
     if text is None:
         return None
-    return int(text) if _SESSION_ID.fullmatch(text) else -1
+    number = int(text) if _SESSION_ID.fullmatch(text) else -1
+    return number if number < 2**63 else -1
 
 
 @blueprint.get("/sessions/<session_id>")
@@ -214,8 +217,10 @@ def site_journeys(site_id: str) -> Response:
 
 def _step_patterns(patterns: dict[str, object], steps: int) -> dict[int, str]:
     for step, pattern in patterns.items():
-        if step not in map(str, range(steps)) or not isinstance(pattern, str):
+        if step not in map(str, range(steps)) or not isinstance(pattern, str) or not is_plain(pattern):
             raise InvalidInput(
                 {"stepFilters": ["Must be an object of patterns by the number of a step, from 0"]}
             )
+        if not is_fit_pattern(pattern):
+            raise InvalidInput({"stepFilters": [f"Step {step}: {TOO_LONG_A_PATTERN}"]})
     return {int(step): str(pattern) for step, pattern in patterns.items() if pattern}

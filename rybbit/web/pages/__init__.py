@@ -10,6 +10,7 @@ from rybbit.web.pages.guards import (
     organization_admin,
     organization_member,
     public,
+    recognise_who_is_lost,
     signed_in,
     site_admin,
     site_member,
@@ -64,6 +65,7 @@ site_member.register_blueprint(inspector)
 def register(app: Flask) -> None:
     """Add the pages to the app."""
     filters.register(app)
+    app.before_request(recognise_who_is_lost)
     for guard in GUARDS:
         app.register_blueprint(guard)
         app.after_request_funcs.setdefault(guard.name, []).append(keep_private)

@@ -26,6 +26,7 @@ _ADDRESSES, _COUNTRIES, _TEST = (
     f"site_exclusions/_{part}.html" for part in ("addresses", "countries", "test")
 )
 _LONGEST_AGENT = 512
+_OWN_NOTE = "Where I was"
 _RULE_NAMES = {Reason.IP: "address", Reason.COUNTRY: "country"}
 
 
@@ -33,6 +34,12 @@ class AddressForm(PageForm):
     """Addresses and ranges, one a line."""
 
     patterns = TextAreaField("Addresses and ranges")
+    note = StringField("Note")
+
+
+class OwnForm(PageForm):
+    """The address that one is at, which the form does not say: it is that of the request."""
+
     note = StringField("Note")
 
 
@@ -73,15 +80,14 @@ def test() -> Response:
 def exclude_addresses() -> Response:
     """Exclude what the lines name; none of them if one cannot be read."""
     form = AddressForm()
-    lines = form.patterns.data or ""
-    return _add_addresses(form, lines)
+    return _add_addresses(form.patterns.data or "", form.note.data or "", address_form=form)
 
 
 @changes.post("/mine")
 def exclude_mine() -> Response:
     """Exclude the address that the request comes from."""
-    form = AddressForm(formdata=None)
-    return _add_addresses(form, client_address(), note="Where I was")
+    form = OwnForm()
+    return _add_addresses(client_address(), form.note.data or _OWN_NOTE, own_form=form)
 
 
 @changes.post("/countries")
@@ -109,15 +115,15 @@ def remove() -> Response:
     return _changed(part, f"{COUNTRIES.get(pattern, pattern)} is not excluded any more")
 
 
-def _add_addresses(form: AddressForm, lines: str, *, note: str = "") -> Response:
+def _add_addresses(lines: str, note: str, **sent: PageForm) -> Response:
+    """Exclude what the lines name; `sent` is the form that they came with, by its name in templates."""
     try:
-        count = exclusions.exclude_addresses(
-            current_site(), lines, note=form.note.data or note, actor=current_person()
-        )
+        count = exclusions.exclude_addresses(current_site(), lines, note=note, actor=current_person())
     except InvalidInput as error:
-        form.show_errors(error, names={"excludedIPs": "patterns"})
+        for form in sent.values():
+            form.show_errors(error, names={"excludedIPs": "patterns"})
         problems = error.problems if isinstance(error, exclusions.BadLines) else []
-        return _show(_ADDRESSES, status=422, address_form=form, problems=problems)
+        return _show(_ADDRESSES, status=422, problems=problems, **sent)
     db.session.commit()
     toast = {0: "That was excluded already", 1: "One more is excluded"}.get(
         count, f"{count} more are excluded"
@@ -153,12 +159,14 @@ def _context() -> dict[str, Any]:
     site, here = current_site(), client_address()
     return {
         "address_form": AddressForm(formdata=None),
+        "own_form": OwnForm(formdata=None),
         "country_form": CountryForm(formdata=None),
         "test_form": TestForm(formdata=None),
         "overview": exclusions.overview_of(site),
         "days": exclusions.SHOWN_DAYS,
         "country_names": COUNTRIES,
         "rule_names": _RULE_NAMES,
+        "own_note": _OWN_NOTE,
         "here": here,
         "excludes_here": compile_exclusions(site.excluded_ips, ()).match_ip(here),
     }

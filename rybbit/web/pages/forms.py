@@ -16,6 +16,8 @@ _CAPITAL = re.compile("[A-Z]")
 # What services say to programs, in the words of a form.
 _TEXTS = {
     "Is not the password of this account": "This is not your password",
+    "String must contain at least 1 character(s)": "Must have 1 to 255 characters",
+    "String must contain at most 255 character(s)": "Must have 1 to 255 characters",
     "Array must contain at most 100 element(s)": "At most 100 addresses and ranges can be excluded",
 }
 

@@ -80,12 +80,24 @@ def require_sign_in() -> Response | None:
         return lead_to(url_for("public.sign_in.index", next=_path_to_return_to()))
     if current_actor().key_id is not None:
         raise Forbidden("Pages are for browsers; programs use the API")
+    _remember(session)
+    return None
+
+
+def recognise_who_is_lost() -> None:
+    """Let people who are signed in keep the menu on a page that is not there; strangers get no cookie."""
+    is_page = request.method == "GET" and not request.path.startswith("/api/")
+    session = signed_in_session() if request.routing_exception is not None and is_page else None
+    if session is not None:
+        _remember(session)
+
+
+def _remember(session: Session) -> None:
     # Binds the token in the page's forms to the session.
     csrf_token_for(session)
     account = db.session.get_one(Account, session.account_id)
     g.session, g.account = session, account
     g.person = Person(account.name, account.email)
-    return None
 
 
 def require_member() -> None:

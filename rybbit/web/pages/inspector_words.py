@@ -6,7 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from markupsafe import escape
+
 from rybbit.models import Reason
+from rybbit.services.countries import COUNTRIES
+from rybbit.web.pages.filters import make_visible
 
 _REASONS = {
     Reason.INVALID_KEY: "Wrong key",
@@ -33,6 +37,8 @@ _SOURCES = {
     "host": "named by the app",
     "x-forwarded-for": "from X-Forwarded-For",
 }
+# What stands around the texts of a row.
+_MARKUP_BYTES = 900
 _BADGES = {"kept": ("Kept", "good"), "filtered": ("Filtered", "warning"), "refused": ("Refused", "bad")}
 
 
@@ -40,7 +46,8 @@ _BADGES = {"kept": ("Kept", "good"), "filtered": ("Filtered", "warning"), "refus
 class Entry:
     """A row as it is shown; every text but `badge`, `kind` and `reason` may hold anything.
 
-    `facts` are the names and values that a row shows once it is open.
+    `facts` are the names and values that a row shows once it is open. `is_request_left_out` says that
+    there is a request, but not here.
     """
 
     id: str
@@ -58,6 +65,12 @@ class Entry:
     facts: list[tuple[str, str]]
     request: str | None
     request_note: str | None
+    is_request_left_out: bool = False
+
+    def weight(self) -> int:
+        """About how many bytes it takes on a page without the request."""
+        texts = (self.type, self.what, self.reason, self.rule, self.agent, self.place, self.address)
+        return _MARKUP_BYTES + sum(map(weigh, texts)) + sum(weigh(value) for _, value in self.facts)
 
 
 def describe(row: Mapping[str, Any], key_names: Mapping[str, str]) -> Entry:
@@ -77,13 +90,18 @@ def describe(row: Mapping[str, Any], key_names: Mapping[str, str]) -> Entry:
         agent=_join(
             " · ", _versioned(row, "browser"), _versioned(row, "operating_system"), row["device_type"]
         ),
-        place=_join(", ", row["city"], row["region"], row["country"]),
+        place=_join(", ", row["city"], COUNTRIES.get(row["country"], row["country"])),
         address=row["address"],
         address_from=_SOURCES.get(origin["source"], "of the connection") if origin and row["address"] else "",
         facts=[(name, value) for name, value in _facts(row, key_names) if value],
         request=row["request"],
         request_note=row["request_note"],
     )
+
+
+def weigh(text: str) -> int:
+    """How many bytes a text takes on a page; it may be several times as long as what was sent."""
+    return len(escape(make_visible(text)).encode())
 
 
 def _explain(reason: Reason, rule: str, error: str) -> str:
@@ -117,17 +135,13 @@ def _facts(row: Mapping[str, Any], key_names: Mapping[str, str]) -> list[tuple[s
         # Else it is what the row is called.
         ("Path", row["pathname"] if row["event_name"] else ""),
         ("Rule", row["rule"] if row["rule"] not in (key, "address") else ""),
+        ("Region", row["region"]),
         ("Key", key_names.get(key, "One that is gone") if key else ""),
         ("Why this address", row["address_why"]),
         ("Connection from", origin.get("peer", "")),
         ("X-Forwarded-For", origin.get("forwarded_for", "")),
         ("User agent", row["user_agent"] or ""),
     ]
-
-
-def _name_agent(row: Mapping[str, Any]) -> str:
-    system = _versioned(row, "operating_system")
-    return _join(" · ", _versioned(row, "browser"), system, row["device_type"])
 
 
 def _versioned(row: Mapping[str, Any], name: str) -> str:

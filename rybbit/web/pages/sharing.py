@@ -47,7 +47,7 @@ def generate() -> Response:
     return show_change(_LINK, to=_address(), toast="Private key made")
 
 
-@changes.get("/link/<action>")
+@changes.get("/link/<any(replace, revoke):action>")
 def ask(action: str) -> Response:
     """Ask whether the key shall end, where there are no scripts for a dialog."""
     return show("site_sharing/ask.html", revoking=action == "revoke")

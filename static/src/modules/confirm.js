@@ -1,6 +1,6 @@
-// A form with data-confirm asks in a dialog before it is sent; the dialog is a <dialog> in the page.
+// What cannot be undone is asked about in a dialog, which is a <dialog> in the page: see `confirm` in _macros.html.
 //
-// Without scripts the button is a link to a page, or the form is sent at once: see `confirm_button`.
+// Without scripts its button is a link to a page with the same question.
 
 /** Let buttons with data-opens="ID" open that dialog, and buttons with data-closes close theirs. */
 export function startConfirmations() {
@@ -17,6 +17,12 @@ export function startConfirmations() {
     event.target.closest("[data-closes]")?.closest("dialog")?.close();
     // A click on the backdrop lands on the dialog itself.
     if (event.target instanceof HTMLDialogElement && isOutside(event.target, event)) event.target.close();
+  });
+  document.addEventListener("keydown", (event) => {
+    // A link that is called a button is pressed as one.
+    if (event.key !== " " || !event.target.matches("a[data-opens]")) return;
+    event.preventDefault();
+    event.target.click();
   });
 }
 

@@ -1,0 +1,256 @@
+"""Events in ClickHouse, for when one machine is not enough.
+
+The relation `events` is the table and the lines of this machine's journal that are not in it yet, which are
+sent along with each query. Other machines' events are there when their movers have shipped them.
+"""
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from rybbit.config import EventsAddress, parse_events_url
+from rybbit.errors import Unavailable
+from rybbit.faults import crash_point
+from rybbit.locks import FileLock
+from rybbit.store.base import EVERYTHING, Scope
+from rybbit.store.clickhouse_batch import Piece, pieces_of
+from rybbit.store.clickhouse_journal import FilesChanged, View, look
+from rybbit.store.clickhouse_progress import Progress
+from rybbit.store.clickhouse_query import compose, query_settings
+from rybbit.store.clickhouse_rewrite import Eraser
+from rybbit.store.clickhouse_server import BadPattern, ClickHouseServer
+from rybbit.store.clickhouse_tables import COLUMN_NAMES, Tables
+from rybbit.store.export import CopyStream, Form, Selection, export_by_pages
+from rybbit.store.journal_files import JournalFolder
+from rybbit.store.tombstones import Tombstones
+
+logger = logging.getLogger(__name__)
+
+_LOOKS = 50
+_ONE_BLOCK = 2**40
+# A piece goes in as one block, or a retry would find half of it; and is there when we are told so.
+_INSERT_SETTINGS = {
+    "async_insert": 0,
+    "insert_deduplicate": 1,
+    "max_insert_block_size": _ONE_BLOCK,
+    "min_insert_block_size_rows": _ONE_BLOCK,
+    "min_insert_block_size_bytes": _ONE_BLOCK,
+    "max_insert_threads": 1,
+}
+_CLUSTER_SETTINGS = {"distributed_foreground_insert": 1}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClickHouseOptions:
+    """Where ClickHouse is (with its password), and where this machine keeps what belongs to it.
+
+    `folder` is for notes and temporary files; `memory` is what reading a batch may use, as DuckDB writes it.
+    """
+
+    url: str
+    folder: Path
+    journal: Path
+    tombstones: Path
+    memory: str
+
+    def to_json(self) -> str:
+        """The options as text, for a process of their own; it holds the password."""
+        return json.dumps(asdict(self), default=str)
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """The options that `to_json` wrote."""
+        fields = json.loads(text)
+        for name in ("folder", "journal", "tombstones"):
+            fields[name] = Path(fields[name])
+        return cls(**fields)
+
+
+class ClickHouseStore:
+    """Events on a server that several machines share."""
+
+    def __init__(self, options: ClickHouseOptions) -> None:
+        self._options = options
+        self._address: EventsAddress = parse_events_url(options.url)
+        self._server = ClickHouseServer(self._address)
+        self._tables = Tables(self._address)
+        self._progress = Progress(options.folder)
+        self._journal = JournalFolder(options.journal)
+        self._tombstones = Tombstones(options.tombstones)
+        self._eraser = Eraser(
+            self._server,
+            self._tables,
+            self._journal,
+            self._tombstones,
+            FileLock(options.folder / "rewrite.lock"),
+        )
+        self._is_ready = False
+        self._is_compared = False
+
+    def close(self) -> None:
+        """See `EventStore.close`."""
+        self._server.close()
+
+    def _make_ready(self) -> None:
+        """Make the tables, with the first statement of the process; it may be started without a server."""
+        if not self._is_ready:
+            self._tables.make(self._server)
+            self._is_ready = True
+
+    def last_batch(self) -> int:
+        """See `EventStore.last_batch`; the caller holds the mover's lock."""
+        known = self._progress.known()
+        if known is not None and self._is_compared and known.begun == known.finished:
+            return known.finished
+        # Somebody died before the note, or the folder is older than the table: a backup, or a new one.
+        stored = self._stored_batch()
+        finished = known.finished if known else 0
+        if known is None or stored > finished:
+            self._progress.finish(stored)
+        self._is_compared = True
+        return max(stored, finished)
+
+    def _stored_batch(self) -> int:
+        """The last batch that ClickHouse calls finished; a replica may be behind."""
+        self._make_ready()
+        sql = f"select max(number) from {self._tables.batches} where writer = {self._progress.writer:d}"
+        return int(self._server.rows(sql)[0][0])
+
+    def commit_batch(self, number: int, paths: Sequence[Path]) -> int:
+        """See `EventStore.commit_batch`."""
+        if number <= self.last_batch():
+            return 0
+        self._make_ready()
+        batch_id = self._progress.batch_id(number)
+        folder = self._options.folder / "batch"
+        with pieces_of(paths, batch_id=batch_id, folder=folder, memory=self._options.memory) as pieces:
+            known = self._progress.known()
+            stored = self._stored_rows(batch_id, pieces) if known and known.begun == number else {}
+            self._progress.begin(number)
+            for piece in pieces:
+                if stored.get(piece.month, 0) < piece.rows:
+                    self._insert(piece, batch_id)
+                crash_point("clickhouse:piece-stored")
+            events = sum(piece.rows for piece in pieces)
+        self._mark_finished(number, events)
+        return events
+
+    def _stored_rows(self, batch_id: int, pieces: Sequence[Piece]) -> dict[int, int]:
+        """How many events of a batch are in already, by month: of a try whose end nobody saw."""
+        months = ", ".join(f"{piece.month:d}" for piece in pieces)
+        if not months:
+            return {}
+        sql = (
+            f"select toYYYYMM(timestamp) as month, count(*) from {self._tables.events}"
+            f" where batch_id = {batch_id:d} and toYYYYMM(timestamp) in ({months}) group by month"
+        )
+        return {int(month): int(rows) for month, rows in self._server.rows(sql)}
+
+    def _insert(self, piece: Piece, batch_id: int) -> None:
+        settings = {
+            **_INSERT_SETTINGS,
+            # Of two inserts with one token the second does nothing: a first try may still be under way.
+            "insert_deduplication_token": f"{batch_id}-{piece.month}",
+            **(_CLUSTER_SETTINGS if self._address.cluster else {}),
+        }
+        columns = (*COLUMN_NAMES, "batch_id")
+        self._server.insert(self._tables.events, columns, piece.path.read_bytes(), settings)
+
+    def _mark_finished(self, number: int, events: int) -> None:
+        self._server.run(
+            f"insert into {self._tables.batches} (writer, number, events, finished)"
+            f" select {self._progress.writer:d}, {number:d}, {events:d}, now64(3)",
+            {"async_insert": 0},
+        )
+        crash_point("clickhouse:batch-marked")
+        self._progress.finish(number)
+
+    def query(
+        self,
+        sql: str,
+        parameters: Mapping[str, Any] | None = None,
+        *,
+        scope: Scope = EVERYTHING,
+        seconds: float | None = None,
+    ) -> list[tuple[Any, ...]]:
+        """See `EventStore.query`.
+
+        Raises:
+            Unavailable: the server does not answer.
+        """
+        self._make_ready()
+        statement = compose(
+            sql,
+            parameters or {},
+            view=self._view(),
+            stored=self._tables.events,
+            last_id=self._progress.last_id,
+            scope=scope,
+            all_inline=self._address.is_in_process,
+        )
+        settings = query_settings(seconds=seconds, in_cluster=bool(self._address.cluster))
+        return self._server.rows(
+            statement.sql, statement.parameters, tables=statement.tables, settings=settings
+        )
+
+    def export(self, selection: Selection, form: Form) -> CopyStream:
+        """See `EventStore.export`; page by page, so that what comes in meanwhile may be in it or not."""
+
+        def pages(sql: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+            return self.query(sql, parameters, scope=selection.scope)
+
+        return export_by_pages(pages, selection, form)
+
+    def _view(self) -> View:
+        for _ in range(_LOOKS):
+            if self._progress.known() is None:
+                self._progress.assume(self._stored_batch())
+            try:
+                return look(self._journal, self._tombstones, self._progress)
+            except FilesChanged:
+                logger.debug("The journal changed under a query; looking again")
+        raise TimeoutError("The journal kept changing while a query looked at it")
+
+    def accepts_pattern(self, pattern: str) -> bool:
+        """See `EventStore.accepts_pattern`."""
+        try:
+            self._server.rows("select match('', {pattern:String})", {"pattern": pattern})
+        except BadPattern:
+            return False
+        return True
+
+    def is_well(self) -> bool:
+        """See `EventStore.is_well`."""
+        try:
+            self._server.rows("select 1")
+        except Unavailable:
+            return False
+        return True
+
+    def needs_rewrite(self) -> bool:
+        """See `EventStore.needs_rewrite`."""
+        return self._eraser.is_due()
+
+    def rewrite(self, *, everything: bool = False) -> None:
+        """See `EventStore.rewrite`; merging is ClickHouse's own business, whatever `everything` says."""
+        self._make_ready()
+        self._eraser.run()
+
+    def describe(self) -> dict[str, Any]:
+        """See `EventStore.describe`; of a cluster, what lies on the node that answers."""
+        described = {"engine": "clickhouse", "address": str(self._address)}
+        names = {"database": self._address.database, "table": self._tables.stored_name}
+        try:
+            version = self._server.version()
+            parts, events, size = self._server.rows(
+                "select count(*), sum(rows), sum(bytes_on_disk) from system.parts"
+                " where database = {database:String} and table = {table:String} and active",
+                names,
+            )[0]
+        except Unavailable:
+            return {**described, "reachable": False}
+        figures = {"files": int(parts), "bytes": int(size), "events": int(events)}
+        return {**described, "reachable": True, "version": version, **figures}

@@ -1,0 +1,160 @@
+"""`python -m tests.bench.stats_bench`: what a dashboard asks, beside plain DuckDB on the same files."""
+
+import argparse
+import resource
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rybbit import clock
+from rybbit.stats.breakdown import breakdown
+from rybbit.stats.buckets import Bucket
+from rybbit.stats.dimensions import find_dimension
+from rybbit.stats.overview import overview, overview_bucketed
+from rybbit.stats.period import Period, parse_period
+from rybbit.stats.question import Question
+from rybbit.stats.sessions import session_page
+from rybbit.store.base import EventStore
+from tests.bench.events import DAY_MS
+from tests.bench.read_bench import filled_store
+
+_ROUNDS = 7
+_PAGE = 100
+
+# The same answers in the plainest words: what an owner of the files would type.
+_SOURCE = "read_parquet($files) where site_id = 1 and timestamp >= make_timestamp_ms($start)"
+_VIEWS = "count(*) filter (where type = 'pageview')"
+_BY_VALUE = f"""
+select value, count(*), sum(pages), count(*) filter (where pages = 1), sum(count(*)) over (), count(*) over ()
+from (select {{value}} as value, session_id, {_VIEWS} as pages from {_SOURCE} group by all)
+where value is not null group by value order by 2 desc limit {_PAGE}
+"""
+_BY_FIRST = f"""
+select value, count(*), sum(pages), count(*) filter (where pages = 1), sum(count(*)) over (), count(*) over ()
+from (
+  select session_id, arg_min({{value}}, (timestamp, id)) as value, {_VIEWS} as pages
+  from {_SOURCE} group by session_id
+)
+where value is not null group by value order by 2 desc limit {_PAGE}
+"""
+_FIGURES = """
+count(*), sum(pages), count(distinct user_hash), count(*) filter (where pages = 1), avg(length)
+"""
+_VISITS = f"{_VIEWS} as pages, epoch_us(max(timestamp) - min(timestamp)) as length from {_SOURCE}"
+RAW = {
+    "overview": f"select {_FIGURES} from (select user_hash, {_VISITS} group by session_id, user_hash)",
+    "bucketed": f"""
+select day, {_FIGURES}
+from (select timestamp::date as day, user_hash, {_VISITS} group by day, session_id, user_hash)
+group by day order by day
+""",
+    "pathname": f"""
+with bounced as (
+  select session_id from {_SOURCE} and type = 'pageview' group by session_id having count(*) = 1
+)
+select value, count(*), sum(pages), count(*) filter (where session_id in (from bounced)),
+  sum(count(*)) over (), count(*) over ()
+from (select pathname as value, session_id, {_VIEWS} as pages from {_SOURCE} group by all)
+where value is not null group by value order by 2 desc limit {_PAGE}
+""",
+    "country": _BY_VALUE.format(value="country"),
+    "browser": _BY_VALUE.format(value="browser"),
+    "referrer": _BY_FIRST.format(value="referrer_domain"),
+    "entry page": _BY_FIRST.format(value="case when type = 'pageview' then pathname end"),
+    "sessions": f"""
+select session_id, max(timestamp), min(timestamp), {_VIEWS}, arg_min(pathname, (timestamp, id)),
+  arg_max(pathname, (timestamp, id)), any_value(user_hash), arg_max(country, (timestamp, id)),
+  arg_max(browser, (timestamp, id)), arg_min(referrer, (timestamp, id)), arg_min(channel, (timestamp, id))
+from {_SOURCE} group by session_id order by 2 desc limit {_PAGE}
+""",
+}
+
+
+def questions(store: EventStore, question: Question) -> dict[str, Callable[[], Any]]:
+    """The eight questions of a dashboard."""
+    by = {"pathname": "pathname", "country": "country", "browser": "browser"}
+    by |= {"referrer": "referrer", "entry page": "entry_page"}
+    return {
+        "overview": lambda: overview(store, question),
+        "bucketed": lambda: overview_bucketed(store, question, Bucket.DAY),
+        **{name: _breakdown(store, question, dimension) for name, dimension in by.items()},
+        "sessions": lambda: session_page(store, question, limit=_PAGE),
+    }
+
+
+def _breakdown(store: EventStore, question: Question, name: str) -> Callable[[], Any]:
+    return lambda: breakdown(store, question, find_dimension(name), limit=_PAGE)
+
+
+def milliseconds(run: Callable[[], Any]) -> float:
+    """The median time of a call that is already warm."""
+    run()
+    times = []
+    for _ in range(_ROUNDS):
+        began = time.perf_counter()
+        run()
+        times.append((time.perf_counter() - began) * 1000)
+    return statistics.median(times)
+
+
+@dataclass(frozen=True)
+class Plain:
+    """DuckDB as anybody would open it, with as much memory and as many threads."""
+
+    files: list[str]
+    start: int
+
+    def ask(self, sql: str) -> Callable[[], Any]:
+        """A call that puts a question to it."""
+        import duckdb
+
+        engine = duckdb.connect(config={"memory_limit": "512MB"})
+        engine.execute("set parquet_metadata_cache = true")
+        values = {"files": self.files, "start": self.start}
+        return lambda: engine.execute(sql, values).fetchall()
+
+
+def report(folder: Path, count: int) -> None:
+    """Fill a store and print how long the questions take."""
+    store = filled_store(folder, count, sites=1)
+    files = [str(path) for path in (folder / "events").glob("*.parquet")]
+    print(f"{'':12}" + "".join(f"{name:>12}" for name in RAW) + f"{'together':>12}")
+    for days in (30, 7, 1):
+        period = _last(days)
+        ours = {name: milliseconds(run) for name, run in questions(store, Question(1, period)).items()}
+        plain = Plain(files, period.start_ms or 0)
+        raw = {name: milliseconds(plain.ask(sql)) for name, sql in RAW.items()}
+        _print(f"{days} days, ms", ours)
+        _print("plain DuckDB", raw)
+        ratios = "".join(f"{ours[name] / raw[name]:12.2f}" for name in RAW)
+        print(f"{'ratio':12}{ratios}{sum(ours.values()) / sum(raw.values()):12.2f}")
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(f"peak memory of this process, filling the store included: {peak:,.0f} MB")
+    store.close()
+
+
+def _print(title: str, times: dict[str, float]) -> None:
+    print(f"{title:12}" + "".join(f"{times[name]:12.1f}" for name in RAW) + f"{sum(times.values()):12.1f}")
+
+
+def _last(days: int) -> Period:
+    # Of these days the last one is today: events end now.
+    first = clock.from_ms(clock.now_ms() - (days - 1) * DAY_MS).date()
+    return parse_period({"start_date": first.isoformat(), "end_date": clock.now().date().isoformat()})
+
+
+def main() -> None:
+    """Print the figures."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--events", type=int, nargs="+", default=[1_000_000, 10_000_000])
+    for count in parser.parse_args().events:
+        with tempfile.TemporaryDirectory() as name:
+            report(Path(name), count)
+
+
+if __name__ == "__main__":
+    main()

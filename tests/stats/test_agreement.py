@@ -1,0 +1,146 @@
+"""The answers of a store against the same questions counted out in plain Python (`tests.stats.reference`).
+
+Events lie in files of the table, in closed files of the journal and in an open one, as they do at any moment.
+"""
+
+import math
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import product
+from pathlib import Path
+from random import Random
+from typing import Any, TypeVar
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from rybbit import clock
+from rybbit.stats.period import parse_period
+from rybbit.store.base import EventStore
+from tests.stats.questions import QUESTIONS, as_question
+from tests.stats.reference.asking import Asking, make_asking
+from tests.stats.reference.traffic import Traffic, as_line, random_traffic, spread, traffic
+from tests.store.clickhouse_parts import make_clickhouse_parts
+from tests.store.parts import Parts, make_parts
+
+_T = TypeVar("_T")
+
+ENGINES: dict[str, Callable[[Path], Parts]] = {"lake": make_parts, "clickhouse": make_clickhouse_parts}
+"""Every kind of store, with the parts around it."""
+
+
+@contextmanager
+def _filled(engine: str, made: Traffic) -> Iterator[Parts]:
+    """Parts that hold the traffic in every kind of place, at the moment when all of it is in."""
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(clock, "now_ms", lambda: made.world.now_ms)
+        parts = ENGINES[engine](Path(folder))
+        try:
+            first, second, third, last = ([as_line(each) for each in lot] for lot in spread(made, 4))
+            parts.move_line(*first)
+            parts.move_line(*second)
+            parts.store_line(*third)
+            (parts.journal_folder.path / "1-a.open").write_bytes(b"".join(last))
+            yield parts
+        finally:
+            parts.close()
+
+
+def _differences(found: Any, expected: Any, path: str = "") -> Iterator[str]:
+    """Where two answers are not the same; floating point numbers may differ by rounding."""
+    if isinstance(expected, dict) and isinstance(found, dict):
+        for key in {**expected, **found}:
+            if key in expected and key in found:
+                yield from _differences(found[key], expected[key], f"{path}.{key}")
+            else:
+                yield f"{path}.{key} is only in {'the reference' if key in expected else 'the store'}"
+    elif isinstance(expected, list) and isinstance(found, list):
+        if len(found) != len(expected):
+            yield f"{path} has {len(found)} in place of {len(expected)} rows"
+        for place, (one, other) in enumerate(zip(found, expected, strict=False)):
+            yield from _differences(one, other, f"{path}[{place}]")
+    elif not _is_same(found, expected):
+        yield f"{path} is {found!r:.200} in place of {expected!r:.200}"
+
+
+def _is_same(found: object, expected: object) -> bool:
+    if isinstance(expected, float) and isinstance(found, float):
+        return math.isclose(found, expected, rel_tol=1e-9, abs_tol=1e-9)
+    return type(found) is type(expected) and found == expected
+
+
+def _compare(store: EventStore, made: Traffic, asking: Asking, name: str) -> None:
+    question = QUESTIONS[name]
+    found = question.ask(store, as_question(asking.asked))
+    expected = question.count(made.events, asking.asked)
+    assert list(_differences(found, expected)) == [], f"{name}: {asking}"
+
+
+@pytest.fixture(params=sorted(ENGINES))
+def engine(request: pytest.FixtureRequest) -> str:
+    """The name of one of the engines."""
+    return str(request.param)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@given(made=traffic(), data=st.data())
+def test_small_traffic(engine: str, made: Traffic, data: st.DataObject) -> None:
+    def pick(options: Any) -> Any:
+        return data.draw(st.sampled_from(options))
+
+    with _filled(engine, made) as parts:
+        for _ in range(3):
+            asking = make_asking(pick, made.world)
+            for name in data.draw(st.lists(st.sampled_from(sorted(QUESTIONS)), min_size=4, max_size=8)):
+                _compare(parts.store, made, asking, name)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_much_traffic(engine: str, seed: int) -> None:
+    made = random_traffic(seed, 250)
+    chance = Random(seed)
+    with _filled(engine, made) as parts:
+        for most in (0, 1, 2):
+            asking = make_asking(chance.choice, made.world, most_filters=most)
+            for name in QUESTIONS:
+                _compare(parts.store, made, asking, name)
+
+
+def test_each_filter_by_itself(engine: str) -> None:
+    made = random_traffic(50, 150)
+    chance = Random(50)
+    with _filled(engine, made) as parts:
+        for _ in range(100):
+            asking = make_asking(chance.choice, made.world, most_filters=1)
+            for name in ("overview", "breakdown by browser"):
+                _compare(parts.store, made, asking, name)
+
+
+def test_nothing_changes_when_events_move(engine: str) -> None:
+    made = random_traffic(60, 200)
+    chance = Random(60)
+    askings = [make_asking(chance.choice, made.world, most_filters=most) for most in (0, 1)]
+    pairs = chance.sample(list(product(QUESTIONS.values(), askings)), 80)
+    with _filled(engine, made) as parts:
+        before = [each.ask(parts.store, as_question(asking.asked)) for each, asking in pairs]
+        parts.mover.move_all()
+        moved = [each.ask(parts.store, as_question(asking.asked)) for each, asking in pairs]
+        parts.store.rewrite(everything=True)
+        rewritten = [each.ask(parts.store, as_question(asking.asked)) for each, asking in pairs]
+    assert list(_differences(moved, before)) == []
+    assert list(_differences(rewritten, before)) == []
+
+
+@settings(max_examples=250, deadline=None)
+@given(made=traffic(most=0), data=st.data())
+def test_periods(made: Traffic, data: st.DataObject) -> None:
+    def pick(options: Any) -> Any:
+        return data.draw(st.sampled_from(options))
+
+    asking = make_asking(pick, made.world, most_filters=0)
+    if asking.arguments is not None:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(clock, "now_ms", lambda: made.world.now_ms)
+            assert parse_period(asking.arguments) == as_question(asking.asked).period

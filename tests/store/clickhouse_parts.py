@@ -1,0 +1,107 @@
+"""ClickHouse for tests: in the process of the test, on a small server around chDB, or on a real one."""
+
+import atexit
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from functools import cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlsplit
+from urllib.request import Request, urlopen
+
+from rybbit.store.clickhouse import ClickHouseOptions, ClickHouseStore
+from tests.store.clickhouse_http import PASSWORD, USER
+from tests.store.parts import REPOSITORY, Parts, make_parts
+
+REAL_SERVER = os.environ.get("RYBBIT_TEST_CLICKHOUSE_URL", "")
+
+
+class SmallServer:
+    """The server around chDB as a process, which can be stopped and started again on its data."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.port = 0
+        self.start()
+
+    def start(self) -> None:
+        """Start it, on the port that it had."""
+        command = [sys.executable, "-m", "tests.store.clickhouse_http", str(self._folder), str(self.port)]
+        self._process = subprocess.Popen(
+            command, cwd=REPOSITORY, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        assert self._process.stdout is not None
+        self.port = int(self._process.stdout.readline())
+
+    def stop(self) -> None:
+        """Kill it."""
+        self._process.kill()
+        self._process.communicate()
+
+    def url(self, folder: Path) -> str:
+        """The address of the database that belongs to a folder."""
+        user, password = quote(USER), quote(PASSWORD, safe="")
+        return f"clickhouse://{user}:{password}@127.0.0.1:{self.port}/{_database(folder)}"
+
+    def set_faults(self, *faults: dict[str, Any]) -> None:
+        """Have statements go wrong, see `clickhouse_http.Fault`; none to have all go well again."""
+        self._post("/faults", list(faults))
+
+    def statements(self) -> list[str]:
+        """Every statement that it was sent."""
+        found: list[str] = json.loads(self._post("/statements", None))
+        return found
+
+    def _post(self, path: str, value: object) -> bytes:
+        request = Request(f"http://127.0.0.1:{self.port}{path}", json.dumps(value).encode())
+        with urlopen(request, timeout=10) as answer:
+            return bytes(answer.read())
+
+
+def _database(folder: Path) -> str:
+    # By the folder, so that several processes on one folder share it.
+    return f"rybbit_test_{hashlib.sha256(str(folder).encode()).hexdigest()[:16]}"
+
+
+@cache
+def _engine_folder() -> str:
+    """Where the engine of this process lies, which can have but one place."""
+    folder = tempfile.mkdtemp(prefix="rybbit-chdb-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
+def clickhouse_url(folder: Path) -> str:
+    """The address of a database that belongs to a folder: on the real server if there is one."""
+    if REAL_SERVER:
+        return urlsplit(REAL_SERVER)._replace(path=f"/{_database(folder)}").geturl()
+    return f"chdb://{_engine_folder()}?database={_database(folder)}"
+
+
+def clickhouse_store(folder: Path, url: str = "") -> ClickHouseStore:
+    """A store on a folder, and on the database that belongs to it unless the address names one."""
+    return ClickHouseStore(
+        ClickHouseOptions(
+            url=url or clickhouse_url(folder),
+            folder=folder / "clickhouse",
+            journal=folder / "journal",
+            tombstones=folder / "tombstones",
+            memory="256MB",
+        )
+    )
+
+
+def make_clickhouse_parts(folder: Path, *, url: str = "", **settings: Any) -> Parts:
+    """The parts of a process whose events go into ClickHouse."""
+    return make_parts(folder, store=clickhouse_store(folder, url), **settings)
+
+
+def drop_database(parts: Parts) -> None:
+    """Remove what a test left on the server."""
+    assert isinstance(parts.store, ClickHouseStore)
+    parts.store._server.run(f"drop database if exists {_database(parts.folder)} sync")

@@ -1,0 +1,174 @@
+"""The ClickHouse store in this process: what a reader sees, and how batches come in exactly once."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rybbit.store.base import Scope, TooSlow
+from rybbit.store.clickhouse import ClickHouseStore
+from rybbit.store.event import LAST_MS
+from tests.store.clickhouse_parts import drop_database, make_clickhouse_parts
+from tests.store.parts import NOON_MS, Parts, PartsMaker, line
+
+MONTH_MS = 31 * 86_400_000
+
+
+@pytest.fixture
+def new_parts(tmp_path: Path) -> Iterator[PartsMaker]:
+    """Makes the parts of as many processes as the test wants, on one folder unless another is given."""
+    made: list[Parts] = []
+
+    def make(folder: Path = tmp_path, **settings: Any) -> Parts:
+        made.append(make_clickhouse_parts(folder, **settings))
+        return made[-1]
+
+    yield make
+    for parts in made:
+        drop_database(parts)
+        parts.close()
+
+
+@pytest.fixture
+def parts(new_parts: PartsMaker) -> Parts:
+    """The parts of one process."""
+    return new_parts()
+
+
+def _store(parts: Parts) -> ClickHouseStore:
+    assert isinstance(parts.store, ClickHouseStore)
+    return parts.store
+
+
+def _stored(parts: Parts, what: str = "count(*)", where: str = "1") -> list[tuple[Any, ...]]:
+    """What is in the table itself."""
+    store = _store(parts)
+    return store._server.rows(f"select {what} from {store._tables.events} where {where} order by 1")
+
+
+class TestReading:
+    """The relation `events`."""
+
+    def test_journal_and_table_are_one(self, parts: Parts) -> None:
+        assert parts.count() == 0
+        parts.move_line(line(1), line(2))
+        parts.store_line(line(3))
+        (parts.journal_folder.path / "9-a.open").write_bytes(line(4) + line(5)[:-9])
+        assert parts.ids() == [1, 2, 3, 4]
+        assert parts.mover.move_all() == 2
+        assert parts.ids() == [1, 2, 3, 4]
+        assert _stored(parts, "id") == [(1,), (2,), (3,), (4,)]
+
+    @pytest.mark.parametrize("moved", [False, True])
+    def test_values_come_back_as_they_were(self, parts: Parts, moved: bool) -> None:
+        texts = {
+            "pathname": "/ü'\\\n\t\"🦊",
+            "page_title": "",
+            "browser": "",
+            "country": "'); drop table x; --",
+        }
+        numbers = {"lat": -0.5, "screen_width": -(2**31), "lcp": 1e300}
+        parts.store_line(line(-(2**63), **texts, **numbers), line(2**63 - 1, timestamp=LAST_MS))
+        if moved:
+            parts.mover.move_all()
+        names = [*texts, *numbers, "city", "lon", "screen_height"]
+        rows = parts.store.query(f"select epoch_ms(timestamp), {', '.join(names)} from events order by id")
+        assert rows == [
+            (NOON_MS, *texts.values(), *numbers.values(), None, None, None),
+            (LAST_MS, *(None for _ in names)),
+        ]
+
+    def test_values_are_bound(self, parts: Parts) -> None:
+        parts.move_line(line(1, pathname="it's {x:String} \\ $y"), line(2, pathname=""), line(3))
+        sql = (
+            "select id from events where pathname = $path or id in (select unnest($ids)) or user_id = $none"
+            " order by id"
+        )
+        values = {"path": "it's {x:String} \\ $y", "ids": [3, 4], "none": None}
+        assert parts.store.query(sql, values) == [(1,), (3,)]
+        named = "select $text, $number, $half, $yes from events limit 1"
+        assert parts.store.query(named, {"text": "\\N", "number": -1, "half": 0.5, "yes": True}) == [
+            ("\\N", -1, 0.5, True)
+        ]
+
+    def test_a_scope_leaves_out_what_is_beyond(self, parts: Parts) -> None:
+        parts.move_line(line(1), line(2, site_id=2), line(3, timestamp=NOON_MS + 5))
+        parts.store_line(line(4), line(5, site_id=2), line(6, timestamp=NOON_MS + 5))
+        scope = Scope(1, NOON_MS, NOON_MS + 5)
+        assert parts.store.query("select id from events order by id", scope=scope) == [(1,), (4,)]
+
+    def test_a_slow_query_is_given_up(self, parts: Parts) -> None:
+        sql = "select count(*) from events, numbers(100000000000) as n where sipHash64(n.number) = 7"
+        parts.move_line(line(1))
+        with pytest.raises(TooSlow):
+            parts.store.query(sql, seconds=0.2)
+
+    def test_patterns(self, parts: Parts) -> None:
+        found = [parts.store.accepts_pattern(pattern) for pattern in ("^/a.*$", "", "(", "(?=x)", "[ü🦊]")]
+        assert found == [True, True, False, False, True]
+        parts.move_line(line(1, pathname="a\nb"))
+        sql = "select regexp_matches(pathname, $pattern) from events"
+        assert [parts.store.query(sql, {"pattern": each})[0][0] for each in ("a.b", "(?s)a.b")] == [0, 1]
+
+    def test_damaged_lines_are_passed_over(self, parts: Parts) -> None:
+        parts.store_line(
+            line(1), b'{"id": 2, "site', b"\n", b"\xff\xfe\n", b"{}\n", b'{"id": "x"}\n', line(3)
+        )
+        assert parts.ids() == [1, 3]
+        assert parts.mover.move_all() == 2
+        assert parts.ids() == [1, 3]
+        assert len(list(parts.journal_folder.quarantine.iterdir())) == 1
+
+
+class TestBatches:
+    """From the journal into the table."""
+
+    def test_months_come_in_apart(self, parts: Parts) -> None:
+        lines = [line(number, timestamp=NOON_MS + number % 3 * MONTH_MS) for number in range(30)]
+        parts.move_line(*lines)
+        assert _stored(parts, "toYYYYMM(timestamp), count(*)", "1 group by 1") == [
+            (202603, 10),
+            (202604, 10),
+            (202605, 10),
+        ]
+
+    def test_many_events_are_one_part_a_month(self, parts: Parts) -> None:
+        parts.move_line(*(line(number, pathname=f"/{number}") for number in range(150_000)))
+        assert parts.store.describe()["files"] == 1
+        assert parts.count() == 150_000
+
+    def test_a_batch_is_taken_once(self, parts: Parts) -> None:
+        name = parts.store_line(line(1))
+        path = parts.journal_folder.path / name
+        assert [parts.store.commit_batch(1, [path]) for _ in range(3)] == [1, 0, 0]
+        assert parts.store.last_batch() == 1
+        assert _stored(parts) == [(1,)]
+
+    def test_numbers_go_on_after_the_notes_are_lost(self, parts: Parts, new_parts: PartsMaker) -> None:
+        """As when an instance folder comes from a backup: ClickHouse knows how far it was."""
+        parts.move_line(line(1))
+        parts.move_line(line(2))
+        (parts.folder / "clickhouse" / "progress").unlink()
+        other = new_parts()
+        assert other.ids() == [1, 2]
+        other.move_line(line(3))
+        assert other.store.last_batch() == 3
+        assert other.ids() == [1, 2, 3]
+
+    def test_numbers_go_on_after_the_tables_are_lost(self, parts: Parts, new_parts: PartsMaker) -> None:
+        """Numbers are never used again: ClickHouse might remember a batch by its token."""
+        parts.move_line(line(1))
+        drop_database(parts)
+        other = new_parts()
+        other.move_line(line(2))
+        assert other.store.last_batch() == 2
+        assert other.ids() == [2]
+
+    def test_columns_of_a_later_version_are_added(self, parts: Parts, new_parts: PartsMaker) -> None:
+        parts.move_line(line(1, ttfb=1.5))
+        store = _store(parts)
+        store._server.run(f"alter table {store._tables.events} drop column ttfb")
+        other = new_parts()
+        other.move_line(line(2, ttfb=2.5))
+        assert other.store.query("select ttfb from events order by id") == [(None,), (2.5,)]
