@@ -23,6 +23,9 @@ _SWITCHES = {"true": True, "yes": True, "on": True, "1": True} | {
 }
 
 
+_RETENTION = "retentionDays"
+
+
 @click.group()
 def site() -> None:
     """Sites and their settings."""
@@ -165,14 +168,20 @@ def link(site_id: str, change: str | None, as_json: bool) -> None:
 def set_(site_id: str, as_json: bool, changes: tuple[str, ...]) -> None:
     """Change settings of a site, such as `blockBots=false excludedIPs=10.0.0.0/8,192.0.2.1`.
 
-    Lists are separated by commas, and an empty value empties them. Running servers obey within a second.
+    Lists are separated by commas, and an empty value empties them. `retentionDays=365` keeps events for a
+    year, and without a value for ever. Running servers obey within a second, there within a minute.
     """
     with open_instance():
+        from rybbit.services.retention import set_retention
         from rybbit.services.sites import settings_of, site_for, update_site
 
         found = site_for(site_id)
-        update_site(found, _read_changes(changes))
-        settings = settings_of(found)
+        given = _read_changes(changes)
+        if _RETENTION in given:
+            set_retention(found, {_RETENTION: given.pop(_RETENTION)})
+        if given:
+            update_site(found, given)
+        settings = {**settings_of(found), _RETENTION: found.retention_days}
     if as_json:
         print_json(settings)
     else:
@@ -190,6 +199,7 @@ def _describe(row: "Site") -> dict[str, Any]:
         "restricted": row.restricted,
         "createdAt": to_iso(row.created_at),
         **settings_of(row),
+        _RETENTION: row.retention_days,
     }
 
 
@@ -198,6 +208,7 @@ def _read_changes(texts: Sequence[str]) -> dict[str, object]:
     from rybbit.services.site_settings import SETTING_NAMES
 
     outside_names = {inside: outside for outside, inside in SETTING_NAMES.items()}
+    outside_names["retention_days"] = _RETENTION
     changes: dict[str, object] = {}
     for text in texts:
         written, separator, value = text.partition("=")
@@ -213,6 +224,9 @@ def _read_changes(texts: Sequence[str]) -> dict[str, object]:
 def _read_value(name: str, text: str) -> object:
     from rybbit.services.site_settings import SETTING_NAMES, SiteSettings
 
+    if name == _RETENTION:
+        digits = text.strip()
+        return int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 9 else digits or None
     field = SiteSettings.model_fields.get(SETTING_NAMES.get(name, ""))
     if field is None or isinstance(field.default, str):
         return text
@@ -234,4 +248,6 @@ def _written(value: object) -> str:
     """A value as `set` takes it."""
     if isinstance(value, list):
         return ",".join(map(str, value))
+    if value is None:
+        return ""
     return str(value).lower() if isinstance(value, bool) else str(value)

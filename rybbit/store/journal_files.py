@@ -110,7 +110,7 @@ class JournalFolder:
             lines = path.read_bytes().splitlines(keepends=True)
             kept = [line for line in lines if not re.search(pattern, line)]
             if len(kept) < len(lines):
-                _replace_file(path, b"".join(kept))
+                replace_file(path, b"".join(kept))
 
     def listing(self) -> Listing:
         """One look at the folder; a rename that happens meanwhile can hide a file (look twice)."""
@@ -271,7 +271,7 @@ def unfinished_ids(path: Path) -> tuple[int, int] | None:
     return (min(row["id"] for row in rows), max(row["id"] for row in rows)) if rows else None
 
 
-def _replace_file(path: Path, data: bytes) -> None:
+def replace_file(path: Path, data: bytes) -> None:
     """Put other content in the place of a file, durably; without content it is gone."""
     if not data:
         path.unlink(missing_ok=True)

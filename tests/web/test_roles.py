@@ -73,6 +73,8 @@ ROUTES = [
     Route("GET", "/api/sites/{site}/events", Role.MEMBER, STATS),
     Route("GET", "/api/sites/{site}/live-user-count", Role.MEMBER, STATS),
     *(Route("GET", f"/api/sites/{{site}}/{path}", Role.MEMBER, STATS) for path in READINGS),
+    Route("GET", "/api/sites/{site}/event-retention", Role.MEMBER, READ),
+    Route("PUT", "/api/sites/{site}/event-retention", Role.ADMIN, WRITE, {"retentionDays": 30}),
     Route("DELETE", "/api/sites/{site}/users/{user}", Role.ADMIN, WRITE),
     Route("GET", "/api/sites/{site}/export", Role.MEMBER, STATS),
     Route("GET", "/api/sites/{site}/goals/{goal}/sessions", Role.MEMBER, STATS),

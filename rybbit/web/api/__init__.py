@@ -17,6 +17,7 @@ from rybbit.web.api.members import blueprint as members
 from rybbit.web.api.openapi import blueprint as openapi
 from rybbit.web.api.organizations import blueprint as organizations
 from rybbit.web.api.quality import blueprint as quality
+from rybbit.web.api.retention import blueprint as retention
 from rybbit.web.api.script import blueprint as script
 from rybbit.web.api.site_access import blueprint as site_access
 from rybbit.web.api.sites import blueprint as sites
@@ -27,7 +28,7 @@ from rybbit.web.api.visits import blueprint as visits
 from rybbit.web.sign_in import keep_private
 
 READING = (stats, visits, events, quality, goals, funnels, losses, export, aliases)
-PRIVATE = (account_keys, auth, members, organizations, site_access, sites, erasure, *READING)
+PRIVATE = (account_keys, auth, members, organizations, site_access, sites, erasure, retention, *READING)
 BLUEPRINTS = (health, openapi, script, track, tracking_config, *PRIVATE)
 
 

@@ -199,6 +199,13 @@ class SiteMembersBody(Body):
     members: Annotated[list[str], Field(max_length=1000)] | None = None
 
 
+class RetentionAnswer(Shown):
+    """For how many days events are kept; null is for ever."""
+
+    success: bool = True
+    retention_days: int | None
+
+
 class ErasureReceipt(Shown):
     """What was erased of a user, without saying of whom.
 
