@@ -188,7 +188,7 @@ Pages = Callable[[str, Mapping[str, Any]], list[tuple[Any, ...]]]
 """Rows of a query over `events`, as `EventStore.query` gives them."""
 
 
-def export_by_pages(query: Pages, selection: Selection, form: Form) -> ByteStream:
+def export_by_pages(query: Pages, selection: Selection, form: Form) -> CopyStream:
     """The export of an engine that can only be asked: page by page into a temporary file, then formatted.
 
     Such a file needs as much room as the events as JSON. What comes in meanwhile may be in it or not.

@@ -30,7 +30,7 @@ from rybbit.store.lake_lines import (
 from rybbit.store.lake_pins import Pin, pin_files, sweep_pins
 from rybbit.store.lake_rewrite import LakeRewriter
 from rybbit.store.lake_table import LakeTable, Snapshot
-from rybbit.store.tombstones import NOTHING, Tombstones, hidden_condition
+from rybbit.store.tombstones import NOTHING, Tombstones
 
 if TYPE_CHECKING:
     import duckdb
@@ -126,7 +126,7 @@ class LakeStore:
         # several, for half of the memory.
         with self._open_engine(threads=1) as engine:
             load_batch(engine, paths)
-            hidden = hidden_condition(self._tombstones.all())
+            hidden = self._tombstones.hidden()
             source = f"select * from batch where not ({hidden}) order by site_id, timestamp, id"
             with self._table.writing:
                 files = self._table.write(engine, source)
@@ -204,7 +204,7 @@ class LakeStore:
     def _consistent_view(self) -> _View | None:
         """A snapshot and the journal files beyond it; None if they changed meanwhile."""
         # Deletions first: one that is over by then has left the files of the snapshot, too.
-        hidden = hidden_condition(self._tombstones.all())
+        hidden = self._tombstones.hidden()
         before = self._journal.listing()
         snapshot = self._table.snapshot()
         # The snapshot twice as well: both listings can miss a file that was renamed, then moved.

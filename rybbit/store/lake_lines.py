@@ -56,13 +56,10 @@ NO_EVENTS = f"select {_EMPTY_COLUMNS} where false"
 def open_engine(
     *, memory: str, threads: int, spill: Path, ordered: bool = True
 ) -> "duckdb.DuckDBPyConnection":
-    """An engine of one's own, to be closed.
+    """An engine of one's own, to be closed; `threads` is 0 for one a core, `spill` a folder for sorting.
 
-    Args:
-        threads: 0 for one a core.
-        spill: a folder for sorting.
-        ordered: whether rows come in the order of their files; with several threads it costs hundreds of
-            megabytes.
+    `ordered` says whether rows come in the order of their files: with several threads it costs hundreds of
+    megabytes.
     """
     import duckdb
 

@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from rybbit.store.journal_files import complete_data, try_lock
+from rybbit.store.journal_files import end_of_last_batch, try_lock
 
 
 class Pin(NamedTuple):
@@ -43,7 +43,8 @@ def pin_files(root: Path, files: Sequence[Path], closed: Sequence[Path], opened:
         for path in closed:
             pin.journal.append(_keep(path, folder / path.name))
         for path in opened:
-            (folder / path.name).write_bytes(complete_data(path))
+            data = path.read_bytes()
+            (folder / path.name).write_bytes(data[: end_of_last_batch(data)])
             pin.journal.append(str(folder / path.name))
     except BaseException:
         pin.release()

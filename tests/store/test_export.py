@@ -13,6 +13,7 @@ import pytest
 from rybbit.store.base import Scope
 from rybbit.store.event import Kind
 from rybbit.store.export import ByteStream, Form, Output, Selection, export_by_pages
+from tests.store.clickhouse_parts import drop_database, make_clickhouse_parts
 from tests.store.parts import NOON_MS, Parts, entry, line, make_parts
 
 HOSTILE = (
@@ -218,3 +219,18 @@ def test_one_that_takes_too_long_is_ended(parts: Parts, monkeypatch: pytest.Monk
         threading.Event().wait(0.05)
     with pytest.raises(Unavailable, match="too long"):
         whole(stream)
+
+
+@pytest.mark.parametrize("form", Form)
+def test_the_other_engine_exports_the_same(form: Form, tmp_path: Path) -> None:
+    parts = make_clickhouse_parts(tmp_path)
+    try:
+        parts.move_line(*(line(number, page_title=text) for number, text in enumerate(HOSTILE[:6], 1)))
+        parts.store_line(line(7, page_title=HOSTILE[6], lat=1.5), line(8, 2))
+        rows = read(whole(parts.store.export(selection(), form)), form, tmp_path)
+        expected = [(f"{number:016x}", text) for number, text in enumerate(HOSTILE[:7], 1)]
+        assert [(row[1], row[2]) for row in rows] == expected
+        assert [row[3] for row in rows] == [None] * 6 + ["1.5"]
+    finally:
+        drop_database(parts)
+        parts.close()
