@@ -19,6 +19,7 @@ from rybbit.limits import make_storage, shared_uri, storage_options
 from rybbit.runtime import Runtime, Writers
 from rybbit.services.drops import record_drops
 from rybbit.services.keys import record_key_uses
+from rybbit.services.retention import read_limits
 from rybbit.web import api, assets, pages, policy
 from rybbit.web.api.front import TrackFront
 from rybbit.web.errors import register_error_handlers
@@ -138,8 +139,12 @@ def _add_runtime(app: Flask, settings: Config) -> Runtime:
         with engine.begin() as connection:
             record_key_uses(connection, uses)
 
+    def read_retention() -> Mapping[int, int]:
+        with engine.connect() as connection:
+            return read_limits(connection)
+
     make_storage(app.config["RATELIMIT_STORAGE_URI"], settings.instance_path / "limits")
-    runtime = Runtime(settings, engine, limiter.limiter, Writers(write_drops, write_key_uses))
+    runtime = Runtime(settings, engine, limiter.limiter, Writers(write_drops, write_key_uses, read_retention))
     app.extensions["rybbit"] = runtime
     return runtime
 

@@ -46,10 +46,11 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Writers:
-    """How counts reach the control database; handed in, since the ingest never writes there itself."""
+    """How counts reach the control database, and how days of retention come from there; handed in."""
 
     drops: Callable[[Mapping[DropKey, int]], None]
     key_uses: Callable[[Mapping[str, datetime]], None]
+    limits: Callable[[], Mapping[int, int]]
 
 
 class Runtime:
@@ -64,7 +65,7 @@ class Runtime:
         self.store = open_store(self._store_options)
         self.receipts = self._make_receipts()
         self.unkept = UnkeptFile(config.instance_path / "unkept.db")
-        self.deletion = Deletion(self.tombstones, self.receipts, [self.unkept])
+        self.deletion = Deletion(self.tombstones, self.receipts, [self.unkept, self.journal_folder])
         self.journal = Journal(
             self.journal_folder,
             self.receipts,
@@ -134,6 +135,7 @@ class Runtime:
             Job("journal file", 0.25, self.journal.close_if_due),
             Job("mover", 0.5, self.mover.tick),
             Job("rewrite", 5, self._start_rewrite),
+            Job("retention", 30, self.keep_retention),
             Job("receipts", 600, self.receipts.forget_old),
         ]
 
@@ -150,6 +152,10 @@ class Runtime:
         # A worker that multiprocessing forked ends without atexit, others without multiprocessing's exit.
         atexit.register(self.stop)
         multiprocessing.util.Finalize(None, self.stop, exitpriority=100)
+
+    def keep_retention(self) -> None:
+        """Have every reader obey what the control database says of how long events are kept."""
+        self.tombstones.keep_only(self._writers.limits())
 
     def warm_up(self) -> None:
         """Build what would otherwise cost the first events their time: tables, engines, files."""

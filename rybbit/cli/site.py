@@ -1,13 +1,15 @@
 """`rybbit site`: sites and their settings."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from rybbit.cli.instance import open_instance
 from rybbit.cli.lookup import AS_JSON, ORGANIZATION, find_organization
-from rybbit.cli.output import print_json, print_table
+from rybbit.cli.output import print_json, print_table, shown_time
 from rybbit.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -19,6 +21,9 @@ _SWITCHES = {"true": True, "yes": True, "on": True, "1": True} | {
     "off": False,
     "0": False,
 }
+
+
+_RETENTION = "retentionDays"
 
 
 @click.group()
@@ -102,6 +107,39 @@ def delete(site_id: str, yes: bool) -> None:
     click.echo(f"{domain} is deleted.")
 
 
+@site.command("erase-user")
+@click.option("--site", "site_id", required=True, help="Number or id of the site.")
+@click.option(
+    "--user", "user_id", required=True, help="Name of the visitor, or the 16 digits of one without."
+)
+@AS_JSON
+def erase_user(site_id: str, user_id: str, as_json: bool) -> None:
+    """Erase everything that came in of one visitor, and print a receipt.
+
+    It cannot be read any more at once, and is gone from disk by the time that the receipt names while a
+    server runs.
+    """
+    with open_instance() as app:
+        from rybbit.services.erasure import erase_user
+        from rybbit.services.sites import site_for
+
+        runtime = app.extensions["rybbit"]
+        receipt = erase_user(
+            site_for(site_id),
+            user_id,
+            store=runtime.store,
+            deletion=runtime.deletion,
+            erase_hours=runtime.config.erase_hours,
+        )
+        runtime.receipts.close()
+        runtime.store.close()
+    row = {_camel(name): _shown(value) for name, value in asdict(receipt).items()}
+    if as_json:
+        print_json(row)
+    else:
+        print_table(("FIELD", "VALUE"), list(row.items()))
+
+
 @site.command()
 @click.argument("site_id", metavar="SITE")
 @click.option("--generate", "change", flag_value="generate", help="Make a new key; the one before ends.")
@@ -130,14 +168,20 @@ def link(site_id: str, change: str | None, as_json: bool) -> None:
 def set_(site_id: str, as_json: bool, changes: tuple[str, ...]) -> None:
     """Change settings of a site, such as `blockBots=false excludedIPs=10.0.0.0/8,192.0.2.1`.
 
-    Lists are separated by commas, and an empty value empties them. Running servers obey within a second.
+    Lists are separated by commas, and an empty value empties them. `retentionDays=365` keeps events for a
+    year, and without a value for ever. Running servers obey within a second, there within a minute.
     """
     with open_instance():
+        from rybbit.services.retention import set_retention
         from rybbit.services.sites import settings_of, site_for, update_site
 
         found = site_for(site_id)
-        update_site(found, _read_changes(changes))
-        settings = settings_of(found)
+        given = _read_changes(changes)
+        if _RETENTION in given:
+            set_retention(found, {_RETENTION: given.pop(_RETENTION)})
+        if given:
+            update_site(found, given)
+        settings = {**settings_of(found), _RETENTION: found.retention_days}
     if as_json:
         print_json(settings)
     else:
@@ -155,6 +199,7 @@ def _describe(row: "Site") -> dict[str, Any]:
         "restricted": row.restricted,
         "createdAt": to_iso(row.created_at),
         **settings_of(row),
+        _RETENTION: row.retention_days,
     }
 
 
@@ -163,6 +208,7 @@ def _read_changes(texts: Sequence[str]) -> dict[str, object]:
     from rybbit.services.site_settings import SETTING_NAMES
 
     outside_names = {inside: outside for outside, inside in SETTING_NAMES.items()}
+    outside_names["retention_days"] = _RETENTION
     changes: dict[str, object] = {}
     for text in texts:
         written, separator, value = text.partition("=")
@@ -178,6 +224,9 @@ def _read_changes(texts: Sequence[str]) -> dict[str, object]:
 def _read_value(name: str, text: str) -> object:
     from rybbit.services.site_settings import SETTING_NAMES, SiteSettings
 
+    if name == _RETENTION:
+        digits = text.strip()
+        return int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 9 else digits or None
     field = SiteSettings.model_fields.get(SETTING_NAMES.get(name, ""))
     if field is None or isinstance(field.default, str):
         return text
@@ -186,8 +235,19 @@ def _read_value(name: str, text: str) -> object:
     return [part.strip() for part in text.split(",")] if text.strip() else []
 
 
+def _shown(value: object) -> object:
+    return shown_time(value) if isinstance(value, datetime) else value
+
+
+def _camel(name: str) -> str:
+    first, *others = name.split("_")
+    return first + "".join(word.capitalize() for word in others)
+
+
 def _written(value: object) -> str:
     """A value as `set` takes it."""
     if isinstance(value, list):
         return ",".join(map(str, value))
+    if value is None:
+        return ""
     return str(value).lower() if isinstance(value, bool) else str(value)

@@ -102,6 +102,15 @@ class KnownIds:
                 connection.execute("delete from known_event where site_id = ?", (site_id,))
             connection.execute("pragma wal_checkpoint(truncate)")
 
+    def forget(self, rows: Iterable[Known]) -> None:
+        """Remove ids, from the disk too."""
+        with self._guarded() as connection:
+            with _transaction(connection):
+                connection.executemany(
+                    "delete from known_event where site_id = ? and event_id = ? and id = ?", rows
+                )
+            connection.execute("pragma wal_checkpoint(truncate)")
+
     def close(self) -> None:
         """Close the file; `is_ready` opens it again."""
         if self._connection is not None and self._is_replaced():

@@ -48,6 +48,9 @@ class History(Protocol):
     def event_ids_since(self, first_id: int) -> Iterable[Known]:
         """The events received since then that carry an event_id."""
 
+    def event_ids_of(self, site_id: int, user_hash: int, first_id: int) -> Iterable[Known]:
+        """Those of a visitor among them."""
+
 
 _all_receipts: "weakref.WeakSet[Receipts]" = weakref.WeakSet()
 _held: "list[Receipts]" = []
@@ -242,11 +245,16 @@ class Receipts:
             self._spans.forget_site(site_id)
             self._ready_ids().forget_site(site_id)
 
-    def forget_visitor(self, site_id: int, user_hash: int) -> None:
-        """Remove the sessions of a visitor, from the disk too."""
+    def forget_visitor(self, site_id: int, user_hash: int, *, name: str = "") -> None:
+        """Remove the sessions of a visitor and the event ids that they sent, from the disk too."""
+        since = first_id_at(clock.now_ms() - WINDOW_MS)
+        # Before the lock, which every batch of every worker waits for.
+        known = list(self._history.event_ids_of(site_id, user_hash, since))
         with self._lock:
             self._make_ready()
             self._spans.forget_visitor((site_id, user_hash))
+            if known:
+                self._ready_ids().forget(known)
 
     def _note(self, position: Position) -> None:
         note = json.dumps(position).encode()

@@ -57,6 +57,8 @@ class Site(Base):
     track_initial_page_view: Mapped[bool] = mapped_column(default=True)
     track_spa_navigation: Mapped[bool] = mapped_column(default=True)
     track_ip: Mapped[bool] = mapped_column(default=False)
+    # Events are kept for so many days, for ever if there is no number.
+    retention_days: Mapped[int | None]
     # Lists are replaced, never changed in place: a change inside would go unnoticed.
     excluded_ips: Mapped[list[str]] = mapped_column(JSON, default=list)
     excluded_countries: Mapped[list[str]] = mapped_column(JSON, default=list)

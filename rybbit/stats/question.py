@@ -82,6 +82,17 @@ class Question:
         """The same of another time."""
         return replace(self, period=period)
 
+    def bound(
+        self, template: str, values: Mapping[str, Any] | None = None, **parts: object
+    ) -> tuple[str, dict[str, Any], Scope]:
+        """The SQL of a template (see `ask`), the values that it refers to, and which events it can touch."""
+        conditions = {name: getattr(self, name) for name in _CONDITIONS if f"{{{name}}}" in template}
+        sql = template.format(**conditions, **parts)
+        named = set(_VALUE_NAME.findall(sql))
+        given = {**self.parameters, **(values or {})}
+        parameters = {name: value for name, value in given.items() if name in named}
+        return sql, parameters, Scope(self.site_id, self.period.start_ms, self.period.end_ms)
+
     def ask(
         self,
         store: EventStore,
@@ -100,12 +111,7 @@ class Question:
         Raises:
             InvalidInput: the patterns of the filters take too long.
         """
-        conditions = {name: getattr(self, name) for name in _CONDITIONS if f"{{{name}}}" in template}
-        sql = template.format(**conditions, **parts)
-        scope = Scope(self.site_id, self.period.start_ms, self.period.end_ms)
-        named = set(_VALUE_NAME.findall(sql))
-        bound = {**self.parameters, **(values or {})}
-        parameters = {name: value for name, value in bound.items() if name in named}
+        sql, parameters, scope = self.bound(template, values, **parts)
         if not any(each.pattern for each in self.filters):
             return store.query(sql, parameters, scope=scope)
         try:

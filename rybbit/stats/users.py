@@ -1,6 +1,5 @@
 """Users one by one: a list of them, one of them, and how often one came."""
 
-import re
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,6 +10,7 @@ from rybbit.stats.period import ALL_TIME
 from rybbit.stats.question import Question
 from rybbit.stats.traits import TRAITS, TRAITS_SQL, counted, named
 from rybbit.store.base import EventStore
+from rybbit.store.event import hash_of_hex
 
 _FIELDS = ("user_hash", "first_seen", "last_seen", "sessions", "pageviews", "events", *TRAITS)
 SORTS = {
@@ -63,7 +63,6 @@ where {matching} and (user_id = $user_id or (user_id is null and user_hash = $us
 order by user_id is null
 limit 1
 """
-_HASH = re.compile(r"[0-9a-f]{16}")
 _DAYS = """
 select {day} as day, count(distinct session_id)
 from events
@@ -131,11 +130,9 @@ def find_user(store: EventStore, question: Question, user_id: str) -> dict[str, 
 
 
 def _hash_of(store: EventStore, question: Question, user_id: str) -> int | None:
-    # Signed, as it is stored.
-    number = (int(user_id, 16) ^ 1 << 63) - (1 << 63) if _HASH.fullmatch(user_id) else None
     if not is_plain(user_id):
         return None
-    found = question.ask(store, _FIND, {"user_id": user_id, "user_hash": number})
+    found = question.ask(store, _FIND, {"user_id": user_id, "user_hash": hash_of_hex(user_id)})
     return int(found[0][0]) if found else None
 
 

@@ -3,9 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from rybbit.errors import RybbitError
+
+if TYPE_CHECKING:
+    from rybbit.store.export import ByteStream, Form, Selection
 
 
 class UnreadableBatch(RybbitError):
@@ -67,6 +70,13 @@ class EventStore(Protocol):
         Raises:
             TooSlow: it was not done within `seconds`.
             Unavailable: the store is a server that does not answer.
+        """
+
+    def export(self, selection: "Selection", form: "Form") -> "ByteStream":
+        """The selected events as a file, piece by piece, in no promised order; to be closed by the caller.
+
+        What it holds is decided now: nothing that happens to the store later changes it. An engine that
+        cannot do that has `export_by_pages`.
         """
 
     def accepts_pattern(self, pattern: str) -> bool:

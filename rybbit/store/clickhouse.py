@@ -24,6 +24,7 @@ from rybbit.store.clickhouse_query import compose, query_settings
 from rybbit.store.clickhouse_rewrite import Eraser
 from rybbit.store.clickhouse_server import BadPattern, ClickHouseServer
 from rybbit.store.clickhouse_tables import COLUMN_NAMES, Tables
+from rybbit.store.export import ByteStream, Form, Selection, export_by_pages
 from rybbit.store.journal_files import JournalFolder
 from rybbit.store.tombstones import Tombstones
 
@@ -214,6 +215,14 @@ class ClickHouseStore:
             except FilesChanged:
                 logger.debug("The journal changed under a query; looking again")
         raise TimeoutError("The journal kept changing while a query looked at it")
+
+    def export(self, selection: Selection, form: Form) -> ByteStream:
+        """See `EventStore.export`; what comes in while it is read may be in it or not."""
+
+        def ask(sql: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+            return self.query(sql, parameters, scope=selection.scope)
+
+        return export_by_pages(ask, selection, form)
 
     def accepts_pattern(self, pattern: str) -> bool:
         """See `EventStore.accepts_pattern`."""

@@ -36,8 +36,12 @@ class Erasures:
         self._path = folder / "erasures"
 
     def tell(self, tombstones: Sequence[Tombstone]) -> None:
-        """Say what is about to be erased; saying it twice does nothing."""
-        own = [each for each in tombstones if not each.name.startswith(_HEARD)]
+        """Say what is about to be erased; saying it twice does nothing.
+
+        What is too old is not told: every machine knows that by itself, and as a deletion without an end
+        it would be one of the whole site.
+        """
+        own = [each for each in tombstones if not each.name.startswith(_HEARD) and each.before_ms is None]
         if not own:
             return
         rows = ", ".join(

@@ -6,7 +6,7 @@ from pathlib import Path
 from rybbit.errors import Unavailable
 from rybbit.store.clickhouse_progress import Progress
 from rybbit.store.journal_files import JournalFolder, end_of_last_batch
-from rybbit.store.tombstones import Tombstones, hidden_condition
+from rybbit.store.tombstones import Tombstones
 
 # Shipping never takes so long that this much piles up, unless the server was away.
 _MOST_BYTES = 64 * 1024 * 1024
@@ -37,7 +37,7 @@ def look(journal: JournalFolder, tombstones: Tombstones, progress: Progress) -> 
         Unavailable: there is more than a query can be sent.
     """
     # Deletions first: one that is over by then has gone from the table, too.
-    hidden = hidden_condition(tombstones.all())
+    hidden = tombstones.hidden()
     before = journal.listing()
     known = progress.known()
     if known is None or journal.listing() != before:

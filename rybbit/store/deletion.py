@@ -18,8 +18,8 @@ class Forgetter(Protocol):
     def forget_site(self, site_id: int) -> None:
         """Remove all that is known of a site."""
 
-    def forget_visitor(self, site_id: int, user_hash: int) -> None:
-        """Remove all that is known of a visitor."""
+    def forget_visitor(self, site_id: int, user_hash: int, *, name: str = "") -> None:
+        """Remove all that is known of a visitor; `name` is what they are called, if somebody said."""
 
 
 class IdGiver(Forgetter, Protocol):
@@ -63,9 +63,16 @@ class Deletion:
             self._tombstones.withdraw(tombstone)
             raise
 
-    def delete_visitor(self, site_id: int, user_hash: int) -> None:
-        """Delete the events of a visitor received so far; later ones are a new visitor's first."""
+    def delete_visitor(self, site_id: int, user_hash: int, *, name: str = "") -> None:
+        """Delete the events of a visitor received so far; later ones are a new visitor's first.
+
+        Raises:
+            Unavailable: nothing can be written now.
+        """
         self._receipts.forget_visitor(site_id, user_hash)
-        self._tombstones.add(site_id, user_hash=user_hash, last_id=self._receipts.last_id())
+        try:
+            self._tombstones.add(site_id, user_hash=user_hash, last_id=self._receipts.last_id())
+        except OSError as error:
+            raise Unavailable("The visitor cannot be erased at the moment") from error
         for forgetter in self._further:
-            forgetter.forget_visitor(site_id, user_hash)
+            forgetter.forget_visitor(site_id, user_hash, name=name)

@@ -1,6 +1,7 @@
 """The columns of an event, once, for every engine."""
 
 import json
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -96,6 +97,14 @@ def _fits(value: object, column: Column) -> bool:
 
 def _is_encodable(text: str) -> bool:
     return text.isascii() or not any("\ud800" <= character <= "\udfff" for character in text)
+
+
+_HEX_ID = re.compile(r"[0-9a-f]{16}")
+
+
+def hash_of_hex(text: str) -> int | None:
+    """The signed number that 16 hex digits show; None if it is not that."""
+    return (int(text, 16) ^ 1 << 63) - (1 << 63) if _HEX_ID.fullmatch(text) else None
 
 
 EPOCH_MS = 1_577_836_800_000  # 2020-01-01

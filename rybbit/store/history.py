@@ -1,6 +1,6 @@
 """What the stored events say of ids, sessions and visitors, for making lost state anew."""
 
-from rybbit.store.base import EventStore
+from rybbit.store.base import EventStore, Scope
 from rybbit.store.event import first_id_at, received_ms
 
 _SPANS = """
@@ -13,6 +13,9 @@ having max(id) >= $first_id
 _EVENT_IDS = """
 select site_id, event_id, id from events where id >= $first_id and event_id is not null
 """
+
+
+_EVENT_IDS_OF = _EVENT_IDS + "and site_id = $site_id and user_hash = $user_hash"
 
 
 class StoredHistory:
@@ -36,4 +39,10 @@ class StoredHistory:
     def event_ids_since(self, first_id: int) -> list[tuple[int, str, int]]:
         """Rows of site_id, event_id, id of the events received since then that carry an event_id."""
         rows = self._store.query(_EVENT_IDS, {"first_id": first_id})
+        return [(int(row[0]), str(row[1]), int(row[2])) for row in rows]
+
+    def event_ids_of(self, site_id: int, user_hash: int, first_id: int) -> list[tuple[int, str, int]]:
+        """Those of a visitor among them."""
+        values = {"first_id": first_id, "site_id": site_id, "user_hash": user_hash}
+        rows = self._store.query(_EVENT_IDS_OF, values, scope=Scope(site_id))
         return [(int(row[0]), str(row[1]), int(row[2])) for row in rows]

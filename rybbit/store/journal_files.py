@@ -93,6 +93,25 @@ class JournalFolder:
                 path.unlink()
         return True
 
+    def forget_site(self, site_id: int) -> None:
+        """Remove the lines in quarantine that name a site."""
+        self._forget(rb'"site_id"\s*:\s*%d\b' % site_id)
+
+    def forget_visitor(self, site_id: int, user_hash: int, *, name: str = "") -> None:
+        """Remove the lines in quarantine that hold the number or the name of a visitor, of whichever site."""
+        words = [rb'"user_hash"\s*:\s*%d\b' % user_hash]
+        for text in {json.dumps(name), json.dumps(name, ensure_ascii=False)} if name else ():
+            words.append(re.escape(text.encode()))
+        self._forget(b"|".join(words))
+
+    def _forget(self, pattern: bytes) -> None:
+        """Lines in quarantine are no events, so that nothing but their text tells whose they are."""
+        for path in self.quarantine.glob("*.jsonl"):
+            lines = path.read_bytes().splitlines(keepends=True)
+            kept = [line for line in lines if not re.search(pattern, line)]
+            if len(kept) < len(lines):
+                replace_file(path, b"".join(kept))
+
     def listing(self) -> Listing:
         """One look at the folder; a rename that happens meanwhile can hide a file (look twice)."""
         open_names, closed_names, manifests = set(), set(), []
@@ -255,6 +274,18 @@ def unfinished_ids(path: Path) -> tuple[int, int] | None:
     lines = data[end_of_last_batch(data) :].splitlines()
     rows = [row for line in lines if (row := read_line(line)) is not None]
     return (min(row["id"] for row in rows), max(row["id"] for row in rows)) if rows else None
+
+
+def replace_file(path: Path, data: bytes) -> None:
+    """Put other content in the place of a file, durably; without content it is gone."""
+    if not data:
+        path.unlink(missing_ok=True)
+    else:
+        temporary = path.with_suffix(".new")
+        temporary.write_bytes(data)
+        sync_file(temporary)
+        temporary.rename(path)
+    sync_folder(path.parent)
 
 
 def close_under_name(path: Path) -> None:

@@ -13,13 +13,24 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
+from rybbit.errors import Unavailable
 from rybbit.locks import FileLock, leave_to_parent, register_forkable
 from rybbit.store.base import EVERYTHING, Scope, TooSlow
+from rybbit.store.export import THREADS, CopyStream, Form, Selection, formatted
 from rybbit.store.journal_files import JournalFolder, unfinished_ids
-from rybbit.store.lake_lines import IS_EVENT, LENIENT_LINES, NO_EVENTS, STRICT_LINES, load_batch, open_engine
+from rybbit.store.lake_lines import (
+    IS_EVENT,
+    LENIENT_LINES,
+    NO_EVENTS,
+    STRICT_LINES,
+    are_readable,
+    load_batch,
+    open_engine,
+)
+from rybbit.store.lake_pins import Pin, pin_files, sweep_pins
 from rybbit.store.lake_rewrite import LakeRewriter
 from rybbit.store.lake_table import LakeTable, Snapshot
-from rybbit.store.tombstones import NOTHING, Tombstones, hidden_condition
+from rybbit.store.tombstones import NOTHING, Tombstones
 
 if TYPE_CHECKING:
     import duckdb
@@ -71,6 +82,7 @@ class LakeStore:
         self._table = LakeTable(options.folder)
         self._journal = JournalFolder(options.journal)
         self._tombstones = Tombstones(options.tombstones)
+        self._pins = options.folder.with_name(f"{options.folder.name}.pins")
         self._rewriter = LakeRewriter(
             self._table,
             self._journal,
@@ -114,7 +126,7 @@ class LakeStore:
         # several, for half of the memory.
         with self._open_engine(threads=1) as engine:
             load_batch(engine, paths)
-            hidden = hidden_condition(self._tombstones.all())
+            hidden = self._tombstones.hidden()
             source = f"select * from batch where not ({hidden}) order by site_id, timestamp, id"
             with self._table.writing:
                 files = self._table.write(engine, source)
@@ -129,7 +141,11 @@ class LakeStore:
         scope: Scope = EVERYTHING,
         seconds: float | None = None,
     ) -> list[tuple[Any, ...]]:
-        """See `EventStore.query`."""
+        """See `EventStore.query`.
+
+        Raises:
+            Unavailable: it takes more memory than there is for it.
+        """
         import duckdb
 
         unreadable = False
@@ -141,6 +157,8 @@ class LakeStore:
                 return self._run(sql, parameters or {}, view, scope, lenient=unreadable, seconds=seconds)
             except duckdb.InterruptException as error:
                 raise TooSlow(f"A query took more than {seconds} seconds") from error
+            except duckdb.OutOfMemoryException as error:
+                raise Unavailable("This takes more memory than RYBBIT_QUERY_MEMORY allows") from error
             except duckdb.IOException:
                 # A file is gone: the mover or a vacuum came between the look and the opening.
                 logger.debug("The files changed under a query; looking again", exc_info=True)
@@ -151,10 +169,42 @@ class LakeStore:
                 unreadable = True
         raise TimeoutError("The event files kept changing while a query looked at them")
 
+    def export(self, selection: Selection, form: Form) -> CopyStream:
+        """See `EventStore.export`."""
+        pin, hidden = self._pin(selection.scope)
+        try:
+            engine = self._open_engine(threads=THREADS[form], ordered=THREADS[form] == 1)
+            journal = "open" if pin.journal and not are_readable(engine, pin.journal) else "closed"
+            sources = {"files": pin.files, journal: pin.journal}
+            bound = {name: paths for name, paths in sources.items() if paths}
+            select = _with_events(formatted(selection.outputs, form, selection.sql), bound, hidden)
+            parameters = {**selection.parameters, **bound}
+            return CopyStream(engine, select, parameters, form, release=pin.release)
+        except BaseException:
+            pin.release()
+            raise
+
+    def _pin(self, scope: Scope) -> tuple[Pin, str]:
+        """The files of this moment under names that stay, and the condition of what is deleted."""
+        sweep_pins(self._pins)
+        for _ in range(_LOOKS):
+            view = self._consistent_view()
+            if view is None:
+                continue
+            files = [Path(path) for path in view.snapshot.paths_in(scope)]
+            closed, opened = (
+                [self._journal.path / name for name in names] for names in (view.closed, view.open)
+            )
+            try:
+                return pin_files(self._pins, files, closed, opened), view.hidden
+            except FileNotFoundError:
+                logger.debug("The files changed under an export; looking again", exc_info=True)
+        raise TimeoutError("The event files kept changing while an export looked at them")
+
     def _consistent_view(self) -> _View | None:
         """A snapshot and the journal files beyond it; None if they changed meanwhile."""
         # Deletions first: one that is over by then has left the files of the snapshot, too.
-        hidden = hidden_condition(self._tombstones.all())
+        hidden = self._tombstones.hidden()
         before = self._journal.listing()
         snapshot = self._table.snapshot()
         # The snapshot twice as well: both listings can miss a file that was renamed, then moved.
@@ -205,9 +255,9 @@ class LakeStore:
                 self._engine = self._open_engine(threads=self._options.threads)
             return self._engine.cursor()
 
-    def _open_engine(self, *, threads: int) -> "duckdb.DuckDBPyConnection":
+    def _open_engine(self, *, threads: int, ordered: bool = True) -> "duckdb.DuckDBPyConnection":
         spill = self._options.folder.with_name(f"{self._options.folder.name}.spill")
-        return open_engine(memory=self._options.memory, threads=threads, spill=spill)
+        return open_engine(memory=self._options.memory, threads=threads, spill=spill, ordered=ordered)
 
     def is_well(self) -> bool:
         """See `EventStore.is_well`; a folder is."""
@@ -219,6 +269,7 @@ class LakeStore:
 
     def rewrite(self, *, everything: bool = False) -> None:
         """See `EventStore.rewrite`."""
+        sweep_pins(self._pins)
         with self._cursor() as cursor:
             self._rewriter.run(cursor, everything=everything)
 

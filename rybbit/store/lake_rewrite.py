@@ -99,17 +99,19 @@ class LakeRewriter:
     def _copy(
         self, cursor: "duckdb.DuckDBPyConnection", files: Sequence[DataFile], condition: str
     ) -> list[DataFile]:
+        select = f"select * from {self._source(files)} where {condition} order by site_id, timestamp, id"
+        return self._table.write(cursor, select, name="merged")
+
+    def _source(self, files: Sequence[DataFile]) -> str:
         names = ", ".join(
             "'" + str(self._table.folder / file.path).replace("'", "''") + "'" for file in files
         )
-        source = f"read_parquet([{names}], union_by_name = true)"
-        select = f"select * from {source} where {condition} order by site_id, timestamp, id"
-        return self._table.write(cursor, select, name="merged")
+        return f"read_parquet([{names}], union_by_name = true)"
 
     def _erase(self, cursor: "duckdb.DuckDBPyConnection") -> None:
         tombstones = self._tombstones.ripe(self._journal)
         hidden = hidden_condition(tombstones)
-        scopes = [Scope(site_id=tombstone.site_id) for tombstone in tombstones]
+        scopes = [Scope(each.site_id, None, each.before_ms) for each in tombstones]
         for file in self._table.snapshot().files:
             if any(file.may_hold(scope) for scope in scopes):
                 self._erase_from(cursor, file, hidden)
@@ -117,6 +119,10 @@ class LakeRewriter:
             self._tombstones.mark_erased(tombstone)
 
     def _erase_from(self, cursor: "duckdb.DuckDBPyConnection", file: DataFile, hidden: str) -> None:
+        # Asked first: reading a few columns is much less than writing all of them anew for nothing.
+        found = cursor.execute(f"select 1 from {self._source([file])} where {hidden} limit 1").fetchone()
+        if found is None:
+            return
         kept = self._copy(cursor, [file], f"not ({hidden})")
         rows = sum(each.rows for each in kept)
         if rows < file.rows:

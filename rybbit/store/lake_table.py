@@ -80,8 +80,9 @@ class Snapshot:
     files: tuple[DataFile, ...]
 
     def paths_in(self, scope: Scope) -> list[str]:
-        """The files that may hold events of the scope."""
-        return [str(self.folder / file.path) for file in self.files if file.may_hold(scope)]
+        """The files that may hold events of the scope, the oldest events first."""
+        files = sorted(self.files, key=lambda file: file.min_ms)
+        return [str(self.folder / file.path) for file in files if file.may_hold(scope)]
 
 
 class LakeTable:

@@ -1,18 +1,19 @@
 """Deletions that readers and the mover obey at once, while the data itself goes later.
 
-A tombstone is a small file: of a whole site, or of one visitor's events up to an id. It stays until
-the events it hides are gone from disk.
+A tombstone is a small file: of a whole site, of one visitor's events up to an id, or of what is older than a
+moment. It stays until the events it hides are gone from disk.
 """
 
 import json
 import os
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from rybbit import clock
 from rybbit.store.journal_files import JournalFolder, created_ms, sync_folder
+from rybbit.store.retention import Retention, older_than
 
 # A worker may take events of a deleted site until its one-second cache is stale.
 _CACHE_MS = 2_000
@@ -23,17 +24,20 @@ NOTHING = "false"
 
 @dataclass(frozen=True, slots=True)
 class Tombstone:
-    """What is hidden: a site, or those events of a visitor whose id is at most `last_id`."""
+    """What is hidden of a site: all, a visitor's events up to `last_id`, or what is before `before_ms`."""
 
     site_id: int
     user_hash: int | None
     last_id: int | None
     created_ms: int
     name: str = ""
+    before_ms: int | None = None
 
     @property
     def condition(self) -> str:
         """The SQL condition that is true for the hidden events; it holds numbers only."""
+        if self.before_ms is not None:
+            return f"(site_id = {self.site_id:d} and {older_than(self.before_ms)})"
         if self.user_hash is None:
             return f"site_id = {self.site_id:d}"
         return f"(site_id = {self.site_id:d} and user_hash = {self.user_hash:d} and id <= {self.last_id:d})"
@@ -49,13 +53,33 @@ class Tombstones:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._retention = Retention(path)
+
+    def hidden(self) -> str:
+        """The SQL condition of what no reader may see and no store may take in: deleted, or too old."""
+        conditions = [each.condition for each in self.all()] + [self._retention.condition()]
+        return " or ".join(filter(None, conditions)) or NOTHING
+
+    def keep_only(self, days: Mapping[int, int]) -> None:
+        """Keep the events of these sites for so many days, and those of all others for ever."""
+        if not days and not self._retention.exists():
+            return
+        self.path.mkdir(parents=True, exist_ok=True)
+        for site_id, moment in self._retention.claim(days):
+            self.add(site_id, before_ms=moment)
 
     def add(
-        self, site_id: int, *, user_hash: int | None = None, last_id: int | None = None, name: str = ""
+        self,
+        site_id: int,
+        *,
+        user_hash: int | None = None,
+        last_id: int | None = None,
+        before_ms: int | None = None,
+        name: str = "",
     ) -> str:
-        """Hide a site, or a visitor's events up to an id, durably and at once; answers its name."""
+        """Hide a site, a visitor's events up to an id, or old ones, durably and at once; answers its name."""
         self.path.mkdir(parents=True, exist_ok=True)
-        fields = {"site_id": site_id, "user_hash": user_hash, "last_id": last_id}
+        fields = {"site_id": site_id, "user_hash": user_hash, "last_id": last_id, "before_ms": before_ms}
         name = name or f"{secrets.token_hex(8)}.json"
         self._write(name, fields)
         return name
@@ -111,6 +135,7 @@ class Tombstones:
             "site_id": tombstone.site_id,
             "user_hash": tombstone.user_hash,
             "last_id": tombstone.last_id,
+            "before_ms": tombstone.before_ms,
         }
         self._write(Path(tombstone.name).with_suffix(".erased").name, fields)
         self.remove(tombstone)

@@ -175,7 +175,7 @@ class UnkeptFile:
         """Remove all entries of a site, also those that other workers have yet to write."""
         self._forget(site_id, None, _FOREVER_MS)
 
-    def forget_visitor(self, site_id: int, user_hash: int) -> None:
+    def forget_visitor(self, site_id: int, user_hash: int, *, name: str = "") -> None:
         """Remove the entries of a visitor up to now, also those that other workers have yet to write."""
         self._forget(site_id, user_hash, clock.now_ms())
 

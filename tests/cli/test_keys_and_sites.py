@@ -102,6 +102,17 @@ class TestSites:
         assert shell.json("site", "list") == before
 
     @pytest.mark.usefixtures("first")
+    def test_events_are_kept_for_days_or_for_ever(self, shell: Shell) -> None:
+        for name in ("retentionDays", "retention_days"):
+            assert shell.json("site", "set", "--site", "1", f"{name}=30")["retentionDays"] == 30
+            assert shell.json("site", "set", "--site", "1", f"{name}=")["retentionDays"] is None
+        both = shell.json("site", "set", "--site", "1", "retentionDays=7", "public=yes")
+        assert (both["retentionDays"], both["public"]) == (7, True)
+        for text in ("0", "3651", "-1", "x"):
+            change = f"retentionDays={text}"
+            assert "retentionDays: " in shell.run("site", "set", "--site", "1", change, code=1).stderr
+
+    @pytest.mark.usefixtures("first")
     def test_a_setting_is_given_once(self, shell: Shell) -> None:
         result = shell.run("site", "set", "--site", "1", "blockBots=no", "block_bots=yes", code=1)
         assert "blockBots: Given twice" in result.stderr

@@ -33,6 +33,9 @@ class NoHistory:
     def spans_since(self, milliseconds: int) -> list[tuple[int, int, int, int, int, int]]:
         return []
 
+    def event_ids_of(self, site_id: int, user_hash: int, first_id: int) -> list[tuple[int, str, int]]:
+        return []
+
     def event_ids_since(self, first_id: int) -> list[tuple[int, str, int]]:
         return []
 

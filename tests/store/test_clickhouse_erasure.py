@@ -9,7 +9,7 @@ from rybbit.store import clickhouse_rewrite
 from rybbit.store.engines import read_options, write_options
 from rybbit.store.maintenance import main
 from tests.store.clickhouse_parts import SmallServer, clickhouse_of, stored
-from tests.store.parts import Parts, PartsMaker, entry, line, run_child
+from tests.store.parts import NOON_MS, Parts, PartsMaker, entry, line, run_child
 
 
 @pytest.fixture
@@ -139,3 +139,15 @@ def test_machines_tell_each_other(
     for each in (parts, other):
         each.move_line(line(9, 3))
         assert each.tombstones.all() == []
+
+
+def test_what_is_too_old_is_no_deletion_of_the_site_for_others(
+    parts: Parts, small_server: SmallServer, new_clickhouse: PartsMaker
+) -> None:
+    other = new_clickhouse(parts.folder / "other", url=small_server.url(parts.folder))
+    parts.move_line(line(1, timestamp=NOON_MS - 1), line(2))
+    parts.tombstones.add(1, before_ms=NOON_MS)
+    _erase(parts)
+    other.move_line(line(3, timestamp=NOON_MS - 2), line(4))
+    assert other.tombstones.all() == []
+    assert stored(parts, "id") == [(2,), (3,), (4,)]

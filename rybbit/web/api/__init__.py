@@ -6,7 +6,9 @@ from rybbit.extensions import csrf
 from rybbit.web.api.account_keys import blueprint as account_keys
 from rybbit.web.api.aliases import blueprint as aliases
 from rybbit.web.api.auth import blueprint as auth
+from rybbit.web.api.erasure import blueprint as erasure
 from rybbit.web.api.events import blueprint as events
+from rybbit.web.api.export import blueprint as export
 from rybbit.web.api.funnels import blueprint as funnels
 from rybbit.web.api.goals import blueprint as goals
 from rybbit.web.api.health import blueprint as health
@@ -15,6 +17,7 @@ from rybbit.web.api.members import blueprint as members
 from rybbit.web.api.openapi import blueprint as openapi
 from rybbit.web.api.organizations import blueprint as organizations
 from rybbit.web.api.quality import blueprint as quality
+from rybbit.web.api.retention import blueprint as retention
 from rybbit.web.api.script import blueprint as script
 from rybbit.web.api.site_access import blueprint as site_access
 from rybbit.web.api.sites import blueprint as sites
@@ -24,8 +27,8 @@ from rybbit.web.api.tracking_config import blueprint as tracking_config
 from rybbit.web.api.visits import blueprint as visits
 from rybbit.web.sign_in import keep_private
 
-READING = (stats, visits, events, quality, goals, funnels, losses, aliases)
-PRIVATE = (account_keys, auth, members, organizations, site_access, sites, *READING)
+READING = (stats, visits, events, quality, goals, funnels, losses, export, aliases)
+PRIVATE = (account_keys, auth, members, organizations, site_access, sites, erasure, retention, *READING)
 BLUEPRINTS = (health, openapi, script, track, tracking_config, *PRIVATE)
 
 

@@ -6,6 +6,7 @@ from pydantic import ConfigDict
 
 from rybbit.stats.buckets import Bucket
 from rybbit.stats.dimensions import NAMES
+from rybbit.stats.export import Form
 from rybbit.stats.users import SORTS
 from rybbit.web.api.description import Done, Moment, Shown
 
@@ -66,6 +67,9 @@ EVENTS_QUERY: dict[str, dict[str, Any]] = QUESTION_QUERY | {
     "page_size": whole_number(1, 1000, default=50),
     "before_timestamp": _MOMENT,
     "since_timestamp": _MOMENT,
+}
+EXPORT_QUERY: dict[str, dict[str, Any]] = QUESTION_QUERY | {
+    "format": {"type": "string", "enum": ["", *Form], "default": Form.CSV},
 }
 EVENT_NAME_QUERY: dict[str, dict[str, Any]] = {"event_name": _required("Which event.")}
 TOP_EVENTS_QUERY: dict[str, dict[str, Any]] = {

@@ -65,7 +65,7 @@ class Operation:
     """One method of one path.
 
     `query` is a JSON schema by parameter; `refusals` are the statuses beside those that the caller,
-    the path and the body bring along anyway.
+    the path and the body bring along anyway. `files` are the content types of an answer that is a file.
     """
 
     summary: str
@@ -77,6 +77,7 @@ class Operation:
     query: dict[str, dict[str, Any]] | None = None
     refusals: tuple[int, ...] = ()
     details: str = ""
+    files: tuple[str, ...] = ()
 
 
 def describe(
@@ -90,6 +91,7 @@ def describe(
     query: dict[str, dict[str, Any]] | None = None,
     refusals: tuple[int, ...] = (),
     details: str = "",
+    files: tuple[str, ...] = (),
 ) -> Callable[[_View], _View]:
     """Say what a view takes and answers; changes nothing about it."""
     operation = Operation(
@@ -102,6 +104,7 @@ def describe(
         query=query,
         refusals=refusals,
         details=details,
+        files=files,
     )
 
     def note(view: _View) -> _View:

@@ -198,11 +198,11 @@ def _parted(schema: dict[str, Any]) -> dict[str, object]:
 def _responses(endpoint: Endpoint, schemas: _Schemas) -> dict[str, object]:
     operation = endpoint.operation
     refusal = {"application/json": {"schema": schemas.refusal}}
+    content: dict[str, object] = {kind: {"schema": {"type": "string"}} for kind in operation.files}
+    if not content:
+        content = {"application/json": {"schema": schemas.answer(operation.answer)}}
     answers: dict[str, object] = {
-        str(operation.status): {
-            "description": operation.summary,
-            "content": {"application/json": {"schema": schemas.answer(operation.answer)}},
-        }
+        str(operation.status): {"description": operation.summary, "content": content}
     }
     for status in _refusals(endpoint):
         answers.setdefault(str(status), {"description": _REFUSALS[status], "content": refusal})

@@ -199,6 +199,36 @@ class SiteMembersBody(Body):
     members: Annotated[list[str], Field(max_length=1000)] | None = None
 
 
+class RetentionAnswer(Shown):
+    """For how many days events are kept; null is for ever."""
+
+    success: bool = True
+    retention_days: int | None
+
+
+class ErasureReceipt(Shown):
+    """What was erased of a user, without saying of whom.
+
+    Nothing of it can be read; at the moment `goneFromDiskBy` it is not on disk any more either.
+    """
+
+    id: str
+    site_id: int
+    events: int
+    sessions: int
+    first_seen: Moment | None
+    last_seen: Moment | None
+    requested_at: Moment
+    gone_from_disk_by: Moment
+
+
+class ErasureAnswer(Shown):
+    """The receipt of an erasure."""
+
+    success: bool = True
+    receipt: ErasureReceipt
+
+
 class AuditRow(Shown):
     """One change: who made it, when, from where, and old and new value by field."""
 

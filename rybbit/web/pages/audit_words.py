@@ -27,6 +27,8 @@ _SENTENCES = {
     "site.open": "opened {target} to every member",
     "site.member.allow": "let {target} see site number {site}",
     "site.member.disallow": "took {target} off the list of site number {site}",
+    "site.retention": "changed for how long the events of {target} are kept",
+    "site.user.erase": "erased a visitor of site number {site}, with receipt {target}",
     "link.generate": "made a private link to {target}",
     "link.revoke": "took back the private link to {target}",
 }
@@ -39,6 +41,7 @@ _LABELS = {
     "trackSpaNavigation": "Track navigation within a page",
     "trackIp": "Keep addresses",
     "trackUrlParams": "Track URL parameters",
+    "retentionDays": "Days that events are kept",
     "hasPrivateLink": "Private link",
 }
 _COMMAND_LINE = "command line"
