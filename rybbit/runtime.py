@@ -36,6 +36,7 @@ from rybbit.store.history import StoredHistory
 from rybbit.store.journal import Journal
 from rybbit.store.journal_files import JournalFolder
 from rybbit.store.lake import LakeOptions, LakeStore
+from rybbit.store.loads import LoadFolder
 from rybbit.store.mover import Mover
 from rybbit.store.tombstones import Tombstones
 from rybbit.store.unkept import UnkeptFile
@@ -59,14 +60,16 @@ class Runtime:
         self.config = config
         self.journal_folder = JournalFolder(config.instance_path / "journal")
         self.tombstones = Tombstones(config.instance_path / "tombstones")
-        self.loads_path = config.instance_path / "loads"
+        self.loads = LoadFolder(config.instance_path / "loads")
         self.lake_options = lake_options(config)
         self.store: EventStore = LakeStore(self.lake_options)
         self.receipts = Receipts(
             config.instance_path / "receipts.db", self.journal_folder.path, StoredHistory(self.store)
         )
         self.unkept = UnkeptFile(config.instance_path / "unkept.db")
-        self.deletion = Deletion(self.tombstones, self.receipts, [self.unkept, self.journal_folder])
+        self.deletion = Deletion(
+            self.tombstones, self.receipts, [self.unkept, self.journal_folder], self.loads
+        )
         self.journal = Journal(
             self.journal_folder,
             self.receipts,
