@@ -6,6 +6,7 @@ import multiprocessing.util
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -15,6 +16,7 @@ from sqlalchemy import Engine
 
 from rybbit.background import Background, Job
 from rybbit.config import Config
+from rybbit.errors import Unavailable
 from rybbit.ingest import agent, bots
 from rybbit.ingest.credential import Gate
 from rybbit.ingest.directory import SiteDirectory
@@ -30,12 +32,11 @@ from rybbit.ingest.request import TrustedProxies
 from rybbit.ingest.visitor import DaySalts, Visitors
 from rybbit.limits import TrackLimiter, parse_rate
 from rybbit.locks import FileLock, register_forkable
-from rybbit.store.base import EventStore
 from rybbit.store.deletion import Deletion
+from rybbit.store.engines import open_store, store_options, write_options
 from rybbit.store.history import StoredHistory
 from rybbit.store.journal import Journal
 from rybbit.store.journal_files import JournalFolder
-from rybbit.store.lake import LakeOptions, LakeStore
 from rybbit.store.loads import LoadFolder
 from rybbit.store.mover import Mover
 from rybbit.store.tombstones import Tombstones
@@ -61,11 +62,9 @@ class Runtime:
         self.journal_folder = JournalFolder(config.instance_path / "journal")
         self.tombstones = Tombstones(config.instance_path / "tombstones")
         self.loads = LoadFolder(config.instance_path / "loads")
-        self.lake_options = lake_options(config)
-        self.store: EventStore = LakeStore(self.lake_options)
-        self.receipts = Receipts(
-            config.instance_path / "receipts.db", self.journal_folder.path, StoredHistory(self.store)
-        )
+        self._store_options = store_options(config)
+        self.store = open_store(self._store_options)
+        self.receipts = self._make_receipts()
         self.unkept = UnkeptFile(config.instance_path / "unkept.db")
         self.deletion = Deletion(
             self.tombstones, self.receipts, [self.unkept, self.journal_folder], self.loads
@@ -117,6 +116,14 @@ class Runtime:
         self._started = False
         register_forkable(self)
 
+    def _make_receipts(self) -> Receipts:
+        return Receipts(
+            self.config.instance_path / "receipts.db",
+            self.journal_folder.path,
+            StoredHistory(self.store),
+            first_of_ms=lambda: self.store.first_of_ms,
+        )
+
     def _count_jobs(self) -> list[Job]:
         return [
             Job("drops", 0.5, self.drops.flush),
@@ -158,7 +165,13 @@ class Runtime:
         agent.warm_up()
         bots.warm_up()
         self.geo.reload_if_changed()
-        self.receipts.finish_interrupted()
+        if not self.store.is_well():
+            logger.warning("The event store does not answer yet; events wait in the journal")
+        try:
+            self.receipts.make_ready()
+        except Unavailable:
+            # After a reboot, sessions and known ids are in the store alone: better refused than doubled.
+            logger.warning("What came before is not known without the event store; events may be refused")
 
     def stop(self) -> None:
         """Refuse further events, finish those under way, write the counts, close the files."""
@@ -188,8 +201,12 @@ class Runtime:
             return
         self._rewriting = None
         if self.store.needs_rewrite():
-            command = [sys.executable, "-m", "rybbit.store.maintenance", self.lake_options.to_json()]
-            self._rewriting = subprocess.Popen(command, stdin=subprocess.DEVNULL)
+            command = [sys.executable, "-m", "rybbit.store.maintenance"]
+            self._rewriting = subprocess.Popen(command, stdin=subprocess.PIPE)
+            if self._rewriting.stdin is not None:
+                # It may have ended already, and its exit code will tell.
+                with suppress(BrokenPipeError), self._rewriting.stdin as options:
+                    options.write(write_options(self._store_options).encode())
 
     def _stop_rewrite(self) -> None:
         """End a compaction under way, lest it outlives the server; the next one begins it anew."""
@@ -212,16 +229,3 @@ class Runtime:
             "store": self.store.describe(),
             "geo": self.geo.describe(),
         }
-
-
-def lake_options(config: Config) -> LakeOptions:
-    """What the lake needs to know of the settings."""
-    return LakeOptions(
-        folder=config.instance_path / "events",
-        journal=config.instance_path / "journal",
-        tombstones=config.instance_path / "tombstones",
-        memory=config.query_memory,
-        threads=config.query_threads,
-        compact_files=config.compact_files,
-        erase_hours=config.erase_hours,
-    )

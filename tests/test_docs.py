@@ -53,7 +53,8 @@ class TestSettings:
     def test_every_setting_that_is_named_anywhere_exists(self) -> None:
         known = {setting.environment_name for setting in SETTINGS}
         # `RYBBIT_X` stands for any of them; what only tests set is no setting.
-        known |= {"RYBBIT_X", "RYBBIT_TEST_CRASH_AT", "RYBBIT_TEST_POSTGRES_URL", "RYBBIT_TEST_REDIS_URL"}
+        known |= {"RYBBIT_X", "RYBBIT_TEST_CRASH_AT", "RYBBIT_TEST_CLICKHOUSE_URL"}
+        known |= {"RYBBIT_TEST_POSTGRES_URL", "RYBBIT_TEST_REDIS_URL"}
         files = [*REPOSITORY.glob("*.md"), *REPOSITORY.glob("rybbit/**/*.py"), REPOSITORY / "app.py"]
         named = {
             (path.name, name)

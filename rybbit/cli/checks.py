@@ -136,17 +136,32 @@ def _check_parts(config: Config, state: dict[str, Any]) -> Iterator[Finding]:
     has_served = (config.instance_path / "journal").is_dir()
     try:
         with open_app(migrate=False) as app:
+            runtime = app.extensions["rybbit"]
             if has_served:
-                state.update(app.extensions["rybbit"].describe())
+                state.update(runtime.describe())
+            elif config.events_url:
+                state["store"] = runtime.store.describe()
     except (RybbitError, SQLAlchemyError, OSError) as error:
         yield Finding(Level.ERROR, "server", f"It cannot start: {error}")
         return
     text = "All parts can be opened." if has_served else "It can start; it has not run here yet."
     yield Finding(Level.OK, "server", text)
+    yield from _check_store(_part(state, "store"))
     quarantined = _part(state, "journal").get("quarantined", 0)
     if quarantined:
         text = f"{quarantined} files hold lines that could not be read; see journal/quarantine."
         yield Finding(Level.WARNING, "journal", text)
+
+
+def _check_store(store: Mapping[str, Any]) -> Iterator[Finding]:
+    if store.get("engine") != "clickhouse":
+        return
+    if store["reachable"]:
+        text = f"ClickHouse {store['version']} at {store['address']} answers."
+        yield Finding(Level.OK, "events", text)
+    else:
+        text = f"ClickHouse at {store['address']} does not answer: events wait in the journal."
+        yield Finding(Level.ERROR, "events", text)
 
 
 def _part(state: Mapping[str, Any], name: str) -> Mapping[str, Any]:

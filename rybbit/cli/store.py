@@ -7,7 +7,7 @@ from rybbit.cli.instance import open_instance
 
 @click.command()
 def compact() -> None:
-    """Move the closed journal to the store and merge the store's files."""
+    """Move the closed journal to the store, erase what is deleted, and merge the lake's files."""
     with open_instance() as app:
         runtime = app.extensions["rybbit"]
         runtime.journal_folder.create()
@@ -17,6 +17,10 @@ def compact() -> None:
         after = runtime.store.describe()
         runtime.store.close()
     click.echo(f"Moved {moved} events from the journal.")
+    if after["engine"] == "clickhouse":
+        click.echo("Deleted events are erased; ClickHouse merges its files by itself.")
+        click.echo(f"{after['events']} events: {after['files']} files of {after['bytes']} bytes.")
+        return
     click.echo(
         f"{after['events']} events: {before['files']} files of {before['bytes']} bytes"
         f" became {after['files']} of {after['bytes']}."

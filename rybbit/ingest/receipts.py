@@ -16,7 +16,7 @@ import math
 import os
 import sqlite3
 import weakref
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
@@ -76,12 +76,23 @@ os.register_at_fork(before=_hold_all, after_in_parent=_go_on_all, after_in_child
 
 
 class Receipts:
-    """The receiver that the journal hands each batch to; `path` names the file of event ids."""
+    """The receiver that the journal hands each batch to; `path` names the file of event ids.
 
-    def __init__(self, path: Path, journal_folder: Path, history: History) -> None:
+    `first_of_ms` gives where the ids of a millisecond begin, so that machines that share a store give others.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        journal_folder: Path,
+        history: History,
+        *,
+        first_of_ms: Callable[[], int] = lambda: 0,
+    ) -> None:
         self.path = path
         self._journal_folder = journal_folder
         self._history = history
+        self._first_of_ms = first_of_ms
         self._lock = QuickLock(path.with_suffix(".lock"))
         self._spans = SpanTable(path.with_suffix(".spans"))
         self._ids = KnownIds(path)
@@ -146,7 +157,7 @@ class Receipts:
 
     def _register(self, entries: Sequence[Entry]) -> tuple[list[bytes | None], list[Known]]:
         now_ms = clock.now_ms()
-        next_id = max(self._spans.last_id + 1, first_id_at(now_ms))
+        next_id = max(self._spans.last_id + 1, first_id_at(now_ms) + self._first_of_ms())
         if next_id > first_id_at(now_ms + _BACKWARDS_MS):
             self._tell_of_clock(received_ms(next_id) - now_ms)
         known = self._known(entries, now_ms)
@@ -197,6 +208,12 @@ class Receipts:
         except (sqlite3.Error, OSError):
             # The events are on disk, and must be acknowledged. Whoever comes next finds the note.
             logger.exception("The ids of %d events could not be recorded yet", len(rows))
+
+    def make_ready(self) -> None:
+        """Make anew what is lost while the store answers, rather than with the first batch that needs it."""
+        with self._lock:
+            self._make_ready()
+            self._ready_ids()
 
     def finish_interrupted(self) -> None:
         """Record the event ids of a write whose process died; call before its file can go away."""

@@ -37,6 +37,10 @@ EVERYTHING = Scope()
 class EventStore(Protocol):
     """The place where events stay after the journal."""
 
+    @property
+    def first_of_ms(self) -> int:
+        """Where this machine's ids of a millisecond begin, so that those that share the store give others."""
+
     def last_batch(self) -> int:
         """The number of the last batch that is in for good; 0 if there is none."""
 

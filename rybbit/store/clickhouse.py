@@ -17,13 +17,14 @@ from rybbit.faults import crash_point
 from rybbit.locks import FileLock
 from rybbit.store.base import EVERYTHING, Scope
 from rybbit.store.clickhouse_batch import Piece, pieces_of
+from rybbit.store.clickhouse_erasures import Erasures
 from rybbit.store.clickhouse_journal import FilesChanged, View, look
 from rybbit.store.clickhouse_progress import Progress
 from rybbit.store.clickhouse_query import compose, query_settings
 from rybbit.store.clickhouse_rewrite import Eraser
 from rybbit.store.clickhouse_server import BadPattern, ClickHouseServer
 from rybbit.store.clickhouse_tables import COLUMN_NAMES, Tables
-from rybbit.store.export import CopyStream, Form, Selection, export_by_pages
+from rybbit.store.export import ByteStream, Form, Selection, export_by_pages
 from rybbit.store.journal_files import JournalFolder
 from rybbit.store.tombstones import Tombstones
 
@@ -80,11 +81,13 @@ class ClickHouseStore:
         self._progress = Progress(options.folder)
         self._journal = JournalFolder(options.journal)
         self._tombstones = Tombstones(options.tombstones)
+        self._erasures = Erasures(self._server, self._tables, self._tombstones, options.folder)
         self._eraser = Eraser(
             self._server,
             self._tables,
             self._journal,
             self._tombstones,
+            self._erasures,
             FileLock(options.folder / "rewrite.lock"),
         )
         self._is_ready = False
@@ -93,6 +96,11 @@ class ClickHouseStore:
     def close(self) -> None:
         """See `EventStore.close`."""
         self._server.close()
+
+    @property
+    def first_of_ms(self) -> int:
+        """See `EventStore.first_of_ms`."""
+        return self._progress.first_of_ms
 
     def _make_ready(self) -> None:
         """Make the tables, with the first statement of the process; it may be started without a server."""
@@ -166,6 +174,8 @@ class ClickHouseStore:
             {"async_insert": 0},
         )
         crash_point("clickhouse:batch-marked")
+        # Before the files go: events of what others have deleted may have been among them.
+        self._erasures.hear()
         self._progress.finish(number)
 
     def query(
@@ -196,14 +206,6 @@ class ClickHouseStore:
             statement.sql, statement.parameters, tables=statement.tables, settings=settings
         )
 
-    def export(self, selection: Selection, form: Form) -> CopyStream:
-        """See `EventStore.export`; page by page, so that what comes in meanwhile may be in it or not."""
-
-        def pages(sql: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
-            return self.query(sql, parameters, scope=selection.scope)
-
-        return export_by_pages(pages, selection, form)
-
     def _view(self) -> View:
         for _ in range(_LOOKS):
             if self._progress.known() is None:
@@ -213,6 +215,14 @@ class ClickHouseStore:
             except FilesChanged:
                 logger.debug("The journal changed under a query; looking again")
         raise TimeoutError("The journal kept changing while a query looked at it")
+
+    def export(self, selection: Selection, form: Form) -> ByteStream:
+        """See `EventStore.export`; what comes in while it is read may be in it or not."""
+
+        def ask(sql: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+            return self.query(sql, parameters, scope=selection.scope)
+
+        return export_by_pages(ask, selection, form)
 
     def accepts_pattern(self, pattern: str) -> bool:
         """See `EventStore.accepts_pattern`."""
@@ -225,6 +235,7 @@ class ClickHouseStore:
     def is_well(self) -> bool:
         """See `EventStore.is_well`."""
         try:
+            self._make_ready()
             self._server.rows("select 1")
         except Unavailable:
             return False
@@ -244,9 +255,8 @@ class ClickHouseStore:
         described = {"engine": "clickhouse", "address": str(self._address)}
         names = {"database": self._address.database, "table": self._tables.stored_name}
         try:
-            version = self._server.version()
-            parts, events, size = self._server.rows(
-                "select count(*), sum(rows), sum(bytes_on_disk) from system.parts"
+            version, parts, events, size = self._server.rows(
+                "select version(), count(*), sum(rows), sum(bytes_on_disk) from system.parts"
                 " where database = {database:String} and table = {table:String} and active",
                 names,
             )[0]

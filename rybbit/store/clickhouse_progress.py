@@ -12,10 +12,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from rybbit.store.event import RECEIVED_BITS
 from rybbit.store.journal_files import sync_folder
 
 _NUMBER_BITS = 32
 _WRITERS = 2**31 - 1
+_ROOM = 2**16
 
 
 class Known(NamedTuple):
@@ -39,6 +41,11 @@ class Progress:
             self._create("writer", str(secrets.randbelow(_WRITERS) + 1))
             self._writer = int((self.folder / "writer").read_text())
         return self._writer
+
+    @property
+    def first_of_ms(self) -> int:
+        """Where this machine's ids of a millisecond begin, with room for the events of one after it."""
+        return self.writer % ((1 << RECEIVED_BITS) - _ROOM)
 
     def batch_id(self, number: int) -> int:
         """The id under which the rows of a batch stand in the table."""

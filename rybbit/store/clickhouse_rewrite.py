@@ -8,6 +8,7 @@ from rybbit import clock
 from rybbit.errors import Unavailable
 from rybbit.faults import crash_point
 from rybbit.locks import FileLock
+from rybbit.store.clickhouse_erasures import Erasures
 from rybbit.store.clickhouse_server import ClickHouseServer
 from rybbit.store.clickhouse_tables import Tables
 from rybbit.store.journal_files import JournalFolder
@@ -29,12 +30,14 @@ class Eraser:
         tables: Tables,
         journal: JournalFolder,
         tombstones: Tombstones,
+        erasures: Erasures,
         lock: FileLock,
     ) -> None:
         self._server = server
         self._tables = tables
         self._journal = journal
         self._tombstones = tombstones
+        self._erasures = erasures
         self._lock = lock
 
     def is_due(self) -> bool:
@@ -54,6 +57,7 @@ class Eraser:
             tombstones = self._tombstones.ripe(self._journal)
             if not tombstones:
                 return
+            self._erasures.tell(tombstones)
             until = clock.monotonic() + _PATIENCE_SECONDS
             self._wait(until)
             # Counted after each try: a batch of another machine may have come in meanwhile.

@@ -120,15 +120,6 @@ class ClickHouseServer:
         with self._answering() as client:
             client.raw_insert(table, columns, data, settings=dict(settings or {}), fmt="Parquet")
 
-    def version(self) -> str:
-        """The version of the server.
-
-        Raises:
-            Unavailable: it does not answer.
-        """
-        with self._answering() as client:
-            return str(client.server_version)
-
     @contextmanager
     def _answering(self) -> Iterator["Client"]:
         exceptions = _import_driver().driver.exceptions
@@ -181,10 +172,29 @@ def _http_error() -> type[Exception]:
     return HTTPError
 
 
+class _Hush(logging.Filter):
+    """Drops what a library logs of each failed try, twice a second while a server is away; see `_tell`."""
+
+    def __init__(self, address: EventsAddress) -> None:
+        super().__init__()
+        self._address = address
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether it is of another server."""
+        return f"host='{self._address.host}', port={self._address.port}" not in record.getMessage()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Hush) and other._address == self._address
+
+    def __hash__(self) -> int:
+        return hash(self._address)
+
+
 def _connect(address: EventsAddress) -> "Client":
     driver = _import_driver()
-    # It would tell every failed try, with its traceback; see `_tell`.
     logging.getLogger("clickhouse_connect").setLevel(logging.CRITICAL)
+    # A filter that is equal to one that is there is not added.
+    logging.getLogger("urllib3.connectionpool").addFilter(_Hush(address))
     options: dict[str, Any] = {"show_clickhouse_errors": "scrub", "query_limit": 0}
     if address.is_in_process:
         in_process: Client = driver.get_client(interface="chdb", path=address.path, **options)

@@ -2,7 +2,8 @@
 
 `rybbit_events` holds the events. Beside the columns of `event.py` it has `batch_id`, which says by which
 machine and with which batch a row came. `rybbit_batches` has the last finished batch of each machine, written
-after all of its rows. In a cluster both are replicated, and the events are spread over its shards.
+after all of its rows, and `rybbit_erasures` what was deleted. In a cluster all are replicated, and the events
+are spread over its shards.
 """
 
 from collections.abc import Iterator
@@ -64,6 +65,7 @@ class Tables:
         database = address.database
         self.events = f"`{database}`.rybbit_events"
         self.batches = f"`{database}`.rybbit_batches"
+        self.erasures = f"`{database}`.rybbit_erasures"
         # Where the rows really lie, which a cluster's shards have under another name.
         self.stored_name = "rybbit_events_local" if address.cluster else "rybbit_events"
         self.stored = f"`{database}`.{self.stored_name}"
@@ -99,6 +101,12 @@ class Tables:
             # Every node has all of it, so that it does not matter which one is asked.
             f" engine = {self._engine('ReplacingMergeTree', 'all', 'rybbit_batches', 'number')}"
             " order by writer"
+        )
+        yield (
+            f"create table if not exists {self.erasures}{self.on_cluster}"
+            " (name String, site_id Int64, user_hash Nullable(Int64), last_id Nullable(Int64),"
+            " said DateTime('UTC'))"
+            f" engine = {self._engine('ReplacingMergeTree', 'all', 'rybbit_erasures')} order by name"
         )
         if self._address.cluster:
             yield (

@@ -137,6 +137,10 @@ def loaded_id_at(milliseconds: int, load: int) -> int:
     return first_id_at(max(milliseconds, earliest_of(load))) + _LOADED + load % _LOADS * _LOAD_STEP
 
 
+RECEIVED_BITS = SEQUENCE_BITS - 1
+"""Below this many bits lie the ids that a millisecond can have on receipt."""
+
+
 def earliest_of(load: int) -> int:
     """The moment (ms since 1970) in the ids of those events of a load that are from before 2020."""
     return EPOCH_MS + 1 + load % 100_000 * 1000

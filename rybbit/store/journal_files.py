@@ -148,10 +148,15 @@ class JournalFolder:
         sync_folder(self.path)
 
     def remove_batch_files(self, names: tuple[str, ...]) -> None:
-        """Delete the files of a batch that is in the store."""
+        """Delete the files of a batch that is in the store, and copies that a dead mover left of them."""
         for name in names:
+            self.cleaned(name).unlink(missing_ok=True)
             (self.path / name).unlink(missing_ok=True)
         sync_folder(self.path)
+
+    def cleaned(self, name: str) -> Path:
+        """Where a copy of a file lies that has its readable lines alone."""
+        return (self.path / name).with_suffix(".clean")
 
     def remove_manifest(self, number: int) -> None:
         """Forget a batch whose files are gone."""

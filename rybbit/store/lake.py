@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
+from rybbit.errors import Unavailable
 from rybbit.locks import FileLock, leave_to_parent, register_forkable
 from rybbit.store.base import EVERYTHING, Scope, TooSlow
 from rybbit.store.export import THREADS, CopyStream, Form, Selection, formatted
@@ -108,6 +109,11 @@ class LakeStore:
                 self._engine.close()
                 self._engine = None
 
+    @property
+    def first_of_ms(self) -> int:
+        """See `EventStore.first_of_ms`; a folder belongs to one machine."""
+        return 0
+
     def last_batch(self) -> int:
         """See `EventStore.last_batch`."""
         return self._table.snapshot().last_batch
@@ -135,7 +141,11 @@ class LakeStore:
         scope: Scope = EVERYTHING,
         seconds: float | None = None,
     ) -> list[tuple[Any, ...]]:
-        """See `EventStore.query`."""
+        """See `EventStore.query`.
+
+        Raises:
+            Unavailable: it takes more memory than there is for it.
+        """
         import duckdb
 
         unreadable = False
@@ -147,6 +157,8 @@ class LakeStore:
                 return self._run(sql, parameters or {}, view, scope, lenient=unreadable, seconds=seconds)
             except duckdb.InterruptException as error:
                 raise TooSlow(f"A query took more than {seconds} seconds") from error
+            except duckdb.OutOfMemoryException as error:
+                raise Unavailable("This takes more memory than RYBBIT_QUERY_MEMORY allows") from error
             except duckdb.IOException:
                 # A file is gone: the mover or a vacuum came between the look and the opening.
                 logger.debug("The files changed under a query; looking again", exc_info=True)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rybbit import clock
+from rybbit.errors import Unavailable
 from rybbit.faults import crash_point
 from rybbit.locks import FileLock
 from rybbit.store.base import EventStore, UnreadableBatch
@@ -49,11 +50,19 @@ class Mover:
             return 0
         try:
             return self._move(everything=False)
+        except Unavailable as error:
+            # The store has told the log. What it did not take waits here, and the next tick tries again.
+            logger.debug("The journal is not moved: %s", error)
+            return 0
         finally:
             self._lock.release()
 
     def move_all(self) -> int:
-        """Move every closed file now, waiting for the lock; answers how many events were moved."""
+        """Move every closed file now, waiting for the lock; answers how many events were moved.
+
+        Raises:
+            Unavailable: the store is a server that does not answer; nothing is lost.
+        """
         with self._lock:
             return self._move(everything=True)
 
@@ -136,7 +145,7 @@ class Mover:
             (good if is_event else bad).append(line)
         if bad:
             self._put_into_quarantine(path.name, bad)
-        cleaned = path.with_suffix(".clean")
+        cleaned = self._folder.cleaned(path.name)
         cleaned.write_bytes(b"".join(good))
         return cleaned
 

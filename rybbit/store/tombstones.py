@@ -75,11 +75,12 @@ class Tombstones:
         user_hash: int | None = None,
         last_id: int | None = None,
         before_ms: int | None = None,
+        name: str = "",
     ) -> str:
         """Hide a site, a visitor's events up to an id, or old ones, durably and at once; answers its name."""
         self.path.mkdir(parents=True, exist_ok=True)
         fields = {"site_id": site_id, "user_hash": user_hash, "last_id": last_id, "before_ms": before_ms}
-        name = f"{secrets.token_hex(8)}.json"
+        name = name or f"{secrets.token_hex(8)}.json"
         self._write(name, fields)
         return name
 

@@ -10,6 +10,9 @@ from click.testing import CliRunner, Result
 
 from rybbit.cli import main
 from tests.conftest import DATABASES, empty_database
+from tests.store.conftest import small_server
+
+__all__ = ["small_server"]
 
 INIT = ("init", "--email", "ann@example.com", "--domain", "example.com")
 

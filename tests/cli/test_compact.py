@@ -7,9 +7,11 @@ import pytest
 from rybbit.config import load_config
 from rybbit.extensions import db
 from rybbit.factory import create_app
-from rybbit.runtime import Runtime, lake_options
+from rybbit.runtime import Runtime
+from rybbit.store.engines import lake_options
 from rybbit.store.lake import LakeStore
 from tests.cli.conftest import Shell
+from tests.store.clickhouse_parts import SmallServer
 from tests.store.parts import entry
 
 BATCHES = 4
@@ -71,3 +73,22 @@ def test_where_nothing_has_come_in_it_does_nothing(shell: Shell) -> None:
     text = shell.run("compact").stdout
     assert "Moved 0 events from the journal." in text
     assert _rows(shell.instance) == []
+
+
+@pytest.mark.usefixtures("first")
+def test_with_clickhouse(
+    shell: Shell, small_server: SmallServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small_server.set_faults()
+    monkeypatch.setenv("RYBBIT_EVENTS_URL", small_server.url(tmp_path))
+    app = create_app()
+    _fill(app.extensions["rybbit"])
+    with app.app_context():
+        db.engine.dispose()
+    text = shell.run("compact").stdout
+    assert "Moved 2 events from the journal." in text
+    assert "ClickHouse merges its files by itself" in text
+    assert f"{BATCHES * 5 + 2} events: " in text
+    small_server.set_faults({"contains": "rybbit", "how": "202", "times": 99})
+    assert "The event store (ClickHouse) refuses" in shell.run("compact", code=1).stderr
+    small_server.set_faults()

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from rybbit.config import load_config
-from rybbit.runtime import lake_options
+from rybbit.store.engines import lake_options
 from rybbit.store.lake import LakeStore
 from tests.cli.conftest import Shell
 

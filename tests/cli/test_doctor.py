@@ -4,6 +4,7 @@ import json
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -14,6 +15,8 @@ from rybbit.factory import create_app
 from tests.cli.conftest import INIT, Shell
 from tests.ingest.geo_service import MEMBER, Service, archive_of, running_service
 from tests.ingest.mmdb import city_record, encode_database, write_database
+from tests.store.clickhouse_http import PASSWORD
+from tests.store.clickhouse_parts import SmallServer
 
 
 class TestDoctor:
@@ -49,6 +52,20 @@ class TestDoctor:
         assert "store" in report["state"]
         assert self._checks(report)["journal"] == {"warning"}
         assert "journal.quarantined" in shell.run("doctor").stdout
+
+    @pytest.mark.usefixtures("first")
+    def test_clickhouse_is_asked(
+        self, shell: Shell, small_server: SmallServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        small_server.set_faults()
+        url = small_server.url(tmp_path)
+        monkeypatch.setenv("RYBBIT_EVENTS_URL", url)
+        report = shell.json("doctor")
+        assert (self._checks(report)["events"], report["state"]["store"]["reachable"]) == ({"ok"}, True)
+        monkeypatch.setenv("RYBBIT_EVENTS_URL", url.replace(f":{small_server.port}", ":1"))
+        result = shell.run("doctor", code=1)
+        assert "does not answer: events wait in the journal" in result.stdout
+        assert quote(PASSWORD, safe="") not in result.output
 
     @pytest.mark.usefixtures("first")
     def test_people_get_the_same(self, shell: Shell) -> None:

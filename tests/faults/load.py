@@ -11,7 +11,7 @@ from itertools import count
 from typing import Any
 
 from rybbit.config import load_config
-from rybbit.runtime import lake_options
+from rybbit.store.engines import lake_options
 from rybbit.store.lake import LakeOptions, LakeStore
 from tests.faults.server import PATIENCE, Instance, wait_until
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 
+from rybbit.store.engines import write_options
 from tests.faults.load import load_on, options_of, stored_ids
 from tests.faults.server import PATIENCE, Instance, Server, running, serving, wait_for_batches, wait_until
 
@@ -51,7 +52,12 @@ def test_compaction_dies(site: Instance) -> None:
 def _compact(site: Instance, **environment: str) -> "subprocess.CompletedProcess[str]":
     """Run the compaction as a worker starts it."""
     options = replace(options_of(site), compact_files=3)
-    command = [sys.executable, "-m", "rybbit.store.maintenance", options.to_json()]
     return subprocess.run(
-        command, env=os.environ | environment, capture_output=True, text=True, check=False, timeout=PATIENCE
+        [sys.executable, "-m", "rybbit.store.maintenance"],
+        input=write_options(options),
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE,
     )

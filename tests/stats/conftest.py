@@ -1,5 +1,5 @@
 """A store to ask, without an app."""
 
-from tests.store.conftest import clocks, new_parts, parts
+from tests.store.conftest import clocks, new_clickhouse, new_parts, parts, small_server
 
-__all__ = ["clocks", "new_parts", "parts"]
+__all__ = ["clocks", "new_clickhouse", "new_parts", "parts", "small_server"]

@@ -22,7 +22,7 @@ from rybbit.store.base import EventStore
 from tests.stats.questions import QUESTIONS, as_question
 from tests.stats.reference.asking import Asking, make_asking
 from tests.stats.reference.traffic import Traffic, as_line, random_traffic, spread, traffic
-from tests.store.clickhouse_parts import make_clickhouse_parts
+from tests.store.clickhouse_parts import drop_database, make_clickhouse_parts
 from tests.store.parts import Parts, make_parts
 
 _T = TypeVar("_T")
@@ -45,6 +45,7 @@ def _filled(engine: str, made: Traffic) -> Iterator[Parts]:
             (parts.journal_folder.path / "1-a.open").write_bytes(b"".join(last))
             yield parts
         finally:
+            drop_database(parts)
             parts.close()
 
 

@@ -16,7 +16,14 @@ from pathlib import Path
 from rybbit.errors import Unavailable
 from rybbit.store.journal import Entry, Position
 from rybbit.store.journal_files import CONTINUED, JournalFile
+from tests.store.clickhouse_parts import make_clickhouse_parts
 from tests.store.parts import Parts, entry, make_parts
+
+
+def make_any_parts(folder: Path) -> Parts:
+    """The parts on the folder, with ClickHouse if the environment names one."""
+    url = os.environ.get("RYBBIT_TEST_EVENTS_URL", "")
+    return make_clickhouse_parts(folder, url=url) if url else make_parts(folder)
 
 
 def say(*words: object) -> None:
@@ -115,7 +122,7 @@ def fork(parts: Parts) -> None:
     parts.mover.move_all()
     parts.count()
     # A second app of the process on the same files, as a host that builds its app twice has it.
-    append(make_parts(parts.folder), "1", "twin")
+    append(make_any_parts(parts.folder), "1", "twin")
     stop = threading.Event()
     busy = threading.Thread(target=_append_until, args=(parts, stop))
     busy.start()
@@ -157,7 +164,7 @@ ACTIONS: dict[str, Callable[..., None]] = {
 def main() -> None:
     """Do what the command line says."""
     folder, action, *words = sys.argv[1:]
-    parts = make_parts(Path(folder))
+    parts = make_any_parts(Path(folder))
     ACTIONS[action](parts, *words)
     parts.close()
 

@@ -27,6 +27,8 @@ _NO_SETTINGS = {
     *("query", "database", "query_id", "wait_end_of_query", "client_protocol_version", "session_id"),
     *("enable_http_compression", "send_progress_in_http_headers", "http_headers_progress_interval_ms"),
 }
+# As a value is written that a statement is given.
+_ESCAPED = str.maketrans({"\\": "\\\\", "\n": "\\n", "\t": "\\t"})
 _CODE = re.compile(r"Code: (\d+)")
 _FORMAT = re.compile(rb"\bFORMAT\s+(\w+)\s*$", re.IGNORECASE)
 _FILE_INSERT = re.compile(rb"\s*INSERT INTO (.+?) FORMAT (Parquet|Native)\s*\Z", re.IGNORECASE | re.DOTALL)
@@ -168,7 +170,7 @@ def _read_statement(parameters: dict[str, str], content: str, body: bytes) -> _S
         f" '{parameters[f'{name}_structure']}', {{{name}:String}})), "
         for name in files
     ).encode()
-    values |= {name: data.decode(errors="replace").replace("\\", "\\\\") for name, data in files.items()}
+    values |= {name: data.decode(errors="replace").translate(_ESCAPED) for name, data in files.items()}
     return _Statement(b"with " + relations + sql[5:] if files else sql, body, values, settings)
 
 

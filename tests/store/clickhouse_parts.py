@@ -8,12 +8,14 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 from urllib.request import Request, urlopen
 
+from rybbit.errors import Unavailable
 from rybbit.store.clickhouse import ClickHouseOptions, ClickHouseStore
 from tests.store.clickhouse_http import PASSWORD, USER
 from tests.store.parts import REPOSITORY, Parts, make_parts
@@ -101,7 +103,22 @@ def make_clickhouse_parts(folder: Path, *, url: str = "", **settings: Any) -> Pa
     return make_parts(folder, store=clickhouse_store(folder, url), **settings)
 
 
-def drop_database(parts: Parts) -> None:
-    """Remove what a test left on the server."""
+def clickhouse_of(parts: Parts) -> ClickHouseStore:
+    """The store, which is ClickHouse."""
     assert isinstance(parts.store, ClickHouseStore)
-    parts.store._server.run(f"drop database if exists {_database(parts.folder)} sync")
+    return parts.store
+
+
+def drop_database(parts: Parts) -> None:
+    """Remove what a test left on the server, if the store is one."""
+    if not isinstance(parts.store, ClickHouseStore):
+        return
+    # Where the server is gone, so is the database.
+    with suppress(Unavailable):
+        parts.store._server.run(f"drop database if exists {parts.store._address.database} sync")
+
+
+def stored(parts: Parts, what: str = "count(*)", rest: str = "") -> list[tuple[Any, ...]]:
+    """What is in the table itself, in order of the first column."""
+    store = clickhouse_of(parts)
+    return store._server.rows(f"select {what} from {store._tables.events} {rest} order by 1")

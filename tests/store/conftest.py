@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from rybbit import clock
+from tests.store.clickhouse_parts import SmallServer, drop_database, make_clickhouse_parts
 from tests.store.parts import Parts, PartsMaker, make_parts
 
 
@@ -28,6 +29,29 @@ def new_parts(tmp_path: Path) -> Iterator[PartsMaker]:
 def parts(new_parts: PartsMaker) -> Parts:
     """The parts of one process."""
     return new_parts()
+
+
+@pytest.fixture
+def new_clickhouse(tmp_path: Path) -> Iterator[PartsMaker]:
+    """Makes parts with ClickHouse, on one folder unless another is given; see `make_clickhouse_parts`."""
+    made: list[Parts] = []
+
+    def make(folder: Path = tmp_path, **settings: Any) -> Parts:
+        made.append(make_clickhouse_parts(folder, **settings))
+        return made[-1]
+
+    yield make
+    for parts in made:
+        drop_database(parts)
+        parts.close()
+
+
+@pytest.fixture(scope="session")
+def small_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallServer]:
+    """A ClickHouse server of all tests, which is left as it was found."""
+    server = SmallServer(tmp_path_factory.mktemp("clickhouse") / "data")
+    yield server
+    server.stop()
 
 
 class Clocks:

@@ -1,50 +1,19 @@
 """The ClickHouse store in this process: what a reader sees, and how batches come in exactly once."""
 
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
-
 import pytest
 
 from rybbit.store.base import Scope, TooSlow
-from rybbit.store.clickhouse import ClickHouseStore
 from rybbit.store.event import LAST_MS
-from tests.store.clickhouse_parts import drop_database, make_clickhouse_parts
+from tests.store.clickhouse_parts import clickhouse_of, drop_database, stored
 from tests.store.parts import NOON_MS, Parts, PartsMaker, line
 
 MONTH_MS = 31 * 86_400_000
 
 
 @pytest.fixture
-def new_parts(tmp_path: Path) -> Iterator[PartsMaker]:
-    """Makes the parts of as many processes as the test wants, on one folder unless another is given."""
-    made: list[Parts] = []
-
-    def make(folder: Path = tmp_path, **settings: Any) -> Parts:
-        made.append(make_clickhouse_parts(folder, **settings))
-        return made[-1]
-
-    yield make
-    for parts in made:
-        drop_database(parts)
-        parts.close()
-
-
-@pytest.fixture
-def parts(new_parts: PartsMaker) -> Parts:
+def parts(new_clickhouse: PartsMaker) -> Parts:
     """The parts of one process."""
-    return new_parts()
-
-
-def _store(parts: Parts) -> ClickHouseStore:
-    assert isinstance(parts.store, ClickHouseStore)
-    return parts.store
-
-
-def _stored(parts: Parts, what: str = "count(*)", where: str = "1") -> list[tuple[Any, ...]]:
-    """What is in the table itself."""
-    store = _store(parts)
-    return store._server.rows(f"select {what} from {store._tables.events} where {where} order by 1")
+    return new_clickhouse()
 
 
 class TestReading:
@@ -58,7 +27,7 @@ class TestReading:
         assert parts.ids() == [1, 2, 3, 4]
         assert parts.mover.move_all() == 2
         assert parts.ids() == [1, 2, 3, 4]
-        assert _stored(parts, "id") == [(1,), (2,), (3,), (4,)]
+        assert stored(parts, "id") == [(1,), (2,), (3,), (4,)]
 
     @pytest.mark.parametrize("moved", [False, True])
     def test_values_come_back_as_they_were(self, parts: Parts, moved: bool) -> None:
@@ -127,7 +96,7 @@ class TestBatches:
     def test_months_come_in_apart(self, parts: Parts) -> None:
         lines = [line(number, timestamp=NOON_MS + number % 3 * MONTH_MS) for number in range(30)]
         parts.move_line(*lines)
-        assert _stored(parts, "toYYYYMM(timestamp), count(*)", "1 group by 1") == [
+        assert stored(parts, "toYYYYMM(timestamp), count(*)", "group by 1") == [
             (202603, 10),
             (202604, 10),
             (202605, 10),
@@ -143,32 +112,32 @@ class TestBatches:
         path = parts.journal_folder.path / name
         assert [parts.store.commit_batch(1, [path]) for _ in range(3)] == [1, 0, 0]
         assert parts.store.last_batch() == 1
-        assert _stored(parts) == [(1,)]
+        assert stored(parts) == [(1,)]
 
-    def test_numbers_go_on_after_the_notes_are_lost(self, parts: Parts, new_parts: PartsMaker) -> None:
+    def test_numbers_go_on_after_the_notes_are_lost(self, parts: Parts, new_clickhouse: PartsMaker) -> None:
         """As when an instance folder comes from a backup: ClickHouse knows how far it was."""
         parts.move_line(line(1))
         parts.move_line(line(2))
         (parts.folder / "clickhouse" / "progress").unlink()
-        other = new_parts()
+        other = new_clickhouse()
         assert other.ids() == [1, 2]
         other.move_line(line(3))
         assert other.store.last_batch() == 3
         assert other.ids() == [1, 2, 3]
 
-    def test_numbers_go_on_after_the_tables_are_lost(self, parts: Parts, new_parts: PartsMaker) -> None:
+    def test_numbers_go_on_after_the_tables_are_lost(self, parts: Parts, new_clickhouse: PartsMaker) -> None:
         """Numbers are never used again: ClickHouse might remember a batch by its token."""
         parts.move_line(line(1))
         drop_database(parts)
-        other = new_parts()
+        other = new_clickhouse()
         other.move_line(line(2))
         assert other.store.last_batch() == 2
         assert other.ids() == [2]
 
-    def test_columns_of_a_later_version_are_added(self, parts: Parts, new_parts: PartsMaker) -> None:
+    def test_columns_of_a_later_version_are_added(self, parts: Parts, new_clickhouse: PartsMaker) -> None:
         parts.move_line(line(1, ttfb=1.5))
-        store = _store(parts)
+        store = clickhouse_of(parts)
         store._server.run(f"alter table {store._tables.events} drop column ttfb")
-        other = new_parts()
+        other = new_clickhouse()
         other.move_line(line(2, ttfb=2.5))
         assert other.store.query("select ttfb from events order by id") == [(None,), (2.5,)]

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from rybbit.errors import Unavailable
 from rybbit.store.base import Scope
 from rybbit.store.event import COLUMNS, Kind
 from rybbit.store.journal_files import CONTINUED, JournalFolder, Listing
@@ -327,3 +328,11 @@ def test_queries_of_many_threads(parts: Parts) -> None:
     for thread in threads:
         thread.join(60)
     assert found == [[1, 2, 3]] * 12
+
+
+def test_too_much_to_be_held_is_refused(parts: Parts) -> None:
+    parts.store_line(line(1))
+    wide = "select count(distinct a.range * 100000000 + b.range) from range(40000) a, range(40000) b, events"
+    with pytest.raises(Unavailable, match="RYBBIT_QUERY_MEMORY"):
+        parts.store.query(wide)
+    assert parts.count() == 1

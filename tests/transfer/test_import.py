@@ -14,8 +14,8 @@ from rybbit.config import load_config
 from rybbit.extensions import db
 from rybbit.factory import create_app
 from rybbit.services.setup import initialise
+from rybbit.store.engines import open_store, store_options
 from rybbit.store.event import first_id_at
-from rybbit.store.lake import LakeStore
 from tests.store.parts import NOON_MS, REPOSITORY
 
 GAP_MS = 30 * 60_000
@@ -42,7 +42,8 @@ def run(folder: Path, *words: str, code: int = 0, crash_at: str = "", part: int 
     """A command in a process of its own; answers what it printed."""
     program = "from rybbit.cli import main; main()"
     if part:
-        program = f"import rybbit.transfer.importing as i; i.PART_EVENTS = {part}; i.CHUNK_EVENTS = {part}\n{program}"
+        sizes = f"importing.PART_EVENTS = importing.CHUNK_EVENTS = {part}"
+        program = f"from rybbit.transfer import importing; {sizes}\n{program}"
     done = subprocess.run(
         [sys.executable, "-c", program, *words],
         cwd=REPOSITORY,
@@ -57,10 +58,7 @@ def run(folder: Path, *words: str, code: int = 0, crash_at: str = "", part: int 
 
 
 def stored(folder: Path, sql: str) -> list[tuple[Any, ...]]:
-    from rybbit.runtime import make_store
-
-    store = make_store(load_config({"RYBBIT_INSTANCE_PATH": str(folder)}))
-    assert isinstance(store, LakeStore)
+    store = open_store(store_options(load_config({"RYBBIT_INSTANCE_PATH": str(folder)})))
     try:
         return store.query(sql)
     finally:
@@ -68,7 +66,12 @@ def stored(folder: Path, sql: str) -> list[tuple[Any, ...]]:
 
 
 def event(number: int, **fields: Any) -> dict[str, Any]:
-    row = {"timestamp": NOON_MS + number, "type": "pageview", "visitor_id": f"{7:016x}", "pathname": f"/{number}"}
+    row = {
+        "timestamp": NOON_MS + number,
+        "type": "pageview",
+        "visitor_id": f"{7:016x}",
+        "pathname": f"/{number}",
+    }
     return {**row, **fields}
 
 
@@ -88,7 +91,7 @@ def test_what_was_exported_comes_back_the_same(folder: Path, tmp_path: Path, for
     columns = "* exclude (id, site_id, session_id, user_hash)"
     of_site = "select {} from events where site_id = {} order by timestamp, pathname, type, user_id"
     first, copy = (stored(folder, of_site.format(columns, site)) for site in (1, 2))
-    assert first == copy
+    assert [(one, other) for one, other in zip(first, copy, strict=True) if one != other] == []
     # Visits are the same visits; who has a name has it under the site's own secret.
     sizes = (
         "select count(*), min(timestamp) from events where site_id = {} group by session_id, user_hash"
@@ -191,9 +194,12 @@ def test_more_bad_lines_than_fit_are_in_a_file(folder: Path, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"hello\n", b"a,b,c\n1,2,3\n", b"PK\x03\x04junk", b"PAR1junk", b'{"a": 1}\n', b"\xff\xfe\x00"]
+    "content",
+    [b"", b"hello\n", b"a,b,c\n1,2,3\n", b"PK\x03\x04junk", b"PAR1junk", b'{"a": 1}\n', b"\xff\xfe\x00"],
 )
-def test_what_cannot_be_imported_is_refused_in_a_sentence(folder: Path, tmp_path: Path, content: bytes) -> None:
+def test_what_cannot_be_imported_is_refused_in_a_sentence(
+    folder: Path, tmp_path: Path, content: bytes
+) -> None:
     file = tmp_path / "file.dat"
     file.write_bytes(content)
     text = run(folder, "import", str(file), "--site", "1", code=1)
@@ -215,9 +221,8 @@ def test_a_visitor_is_not_erased_while_their_import_is_half_done(folder: Path, t
     erase = ("site", "erase-user", "--site", "1", "--user", "ann")
     assert "An import into this site is not finished" in run(folder, *erase, code=1)
     run(folder, *command, part=2)
-    assert "events          5" in run(folder, *erase).replace("events      ", "events          ").replace(
-        "events               ", "events          "
-    )
+    receipt = run(folder, *erase, "--json")
+    assert '"events": 5' in receipt
     other = write(tmp_path / "b.jsonl", event(9))
     assert "is being erased" in run(folder, "import", str(other), "--site", "1", code=1)
 

@@ -27,7 +27,7 @@ SITE = TrackedSite(
     track_ip=False,
     salt_user_ids=False,
     secret=b"secret",
-    exclusions=Exclusions([], []),
+    exclusions=Exclusions({}, {}),
 )
 UMAMI = {
     "website_id": "w",
@@ -54,6 +54,7 @@ UMAMI = {
     "distinct_id": "",
     "created_at": "2026-02-01 12:00:00",
 }
+UTC = ZoneInfo("UTC")
 BERLIN = ZoneInfo("Europe/Berlin")
 
 
@@ -65,14 +66,15 @@ def umami_file(path: Path, *rows: dict[str, str]) -> Path:
     return path
 
 
-def imported(path: Path, zone: ZoneInfo = ZoneInfo("UTC")) -> tuple[list[Columns], list[str]]:
+def imported(path: Path, zone: ZoneInfo = UTC) -> tuple[list[Columns], list[str]]:
     """The events of a file, and its bad rows."""
     source = open_export(path, "auto", zone)
     events, problems = [], []
     for row in source.rows():
+        if row.problem:
+            problems.append(f"{row.place}: {row.problem}")
+            continue
         try:
-            if row.problem:
-                raise BadRow(row.problem)
             events.append(source.columns(row.fields, SITE, NOON_MS))
         except BadRow as error:
             problems.append(f"{row.place}: {error}")
@@ -193,10 +195,14 @@ def plausible_tables() -> dict[str, str]:
             f"{days[0]},,,,,,,,15,20",
         ),
         "browsers": table(
-            "date,browser,browser_version,visitors,visits", f"{days[0]},Firefox,140.0,20,30", f"{days[0]},Chrome,138,20,20"
+            "date,browser,browser_version,visitors,visits",
+            f"{days[0]},Firefox,140.0,20,30",
+            f"{days[0]},Chrome,138,20,20",
         ),
         "locations": table(
-            "date,country,region,city,visitors,visits", f"{days[0]},DE,DE-BE,2950159,20,30", f"{days[0]},US,,0,10,20"
+            "date,country,region,city,visitors,visits",
+            f"{days[0]},DE,DE-BE,2950159,20,30",
+            f"{days[0]},US,,0,10,20",
         ),
         "devices": table("date,device,visitors,visits", f"{days[0]},Mobile,20,31", f"{days[0]},Laptop,20,19"),
         "custom_events": table(

@@ -26,7 +26,8 @@ def _health(world: World) -> tuple[int, object]:
 def _parts(*, database: str = "ok", journal: str = "ok") -> tuple[int, dict[str, str]]:
     well = database == journal == "ok"
     status = "ok" if well else "failing"
-    return 200 if well else 503, {"status": status, "database": database, "journal": journal}
+    parts = {"database": database, "journal": journal, "events": "ok"}
+    return 200 if well else 503, {"status": status, **parts}
 
 
 def test_well(world: World) -> None:

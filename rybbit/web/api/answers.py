@@ -269,6 +269,7 @@ class HealthAnswer(Shown):
     status: str
     database: str
     journal: str
+    events: str
 
 
 class VersionAnswer(Shown):

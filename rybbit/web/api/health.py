@@ -23,11 +23,17 @@ blueprint = Blueprint("health", __name__, url_prefix="/api")
 @blueprint.get("/health")
 @describe("Whether the server is well", answer=HealthAnswer, caller=Caller.ANYBODY)
 def health() -> Response:
-    """200 when events can be taken in and sites be read, else 503 with Retry-After; each part is named."""
-    parts = {"database": _database_answers(), "journal": current_runtime().journal_folder.is_writable()}
-    named = {name: "ok" if well else "failing" for name, well in parts.items()}
+    """200 when events can be taken in and sites be read, else 503 with Retry-After; each part is named.
+
+    A store of events that does not answer makes it `degraded`: events wait for it in the journal.
+    """
+    runtime = current_runtime()
+    parts = {"database": _database_answers(), "journal": runtime.journal_folder.is_writable()}
     well = all(parts.values())
-    response = jsonify({"status": "ok" if well else "failing", **named})
+    parts["events"] = runtime.store.is_well()
+    named = {name: "ok" if is_well else "failing" for name, is_well in parts.items()}
+    status = "failing" if not well else "ok" if parts["events"] else "degraded"
+    response = jsonify({"status": status, **named})
     if not well:
         response.status_code = 503
         response.headers["Retry-After"] = str(_RETRY_SECONDS)
