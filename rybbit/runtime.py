@@ -37,6 +37,7 @@ from rybbit.store.engines import open_store, store_options, write_options
 from rybbit.store.history import StoredHistory
 from rybbit.store.journal import Journal
 from rybbit.store.journal_files import JournalFolder
+from rybbit.store.loads import LoadFolder
 from rybbit.store.mover import Mover
 from rybbit.store.tombstones import Tombstones
 from rybbit.store.unkept import UnkeptFile
@@ -60,12 +61,14 @@ class Runtime:
         self.config = config
         self.journal_folder = JournalFolder(config.instance_path / "journal")
         self.tombstones = Tombstones(config.instance_path / "tombstones")
-        self.loads_path = config.instance_path / "loads"
+        self.loads = LoadFolder(config.instance_path / "loads")
         self._store_options = store_options(config)
         self.store = open_store(self._store_options)
         self.receipts = self._make_receipts()
         self.unkept = UnkeptFile(config.instance_path / "unkept.db")
-        self.deletion = Deletion(self.tombstones, self.receipts, [self.unkept, self.journal_folder])
+        self.deletion = Deletion(
+            self.tombstones, self.receipts, [self.unkept, self.journal_folder], self.loads
+        )
         self.journal = Journal(
             self.journal_folder,
             self.receipts,

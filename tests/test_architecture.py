@@ -70,7 +70,7 @@ IMPORTERS_OF_RUNTIME = {"factory", "extension", "web.access", "cli"}
 FLASK_IN = {"factory", "extension", "extensions", "config", "cli", "security", "limits", "web"}
 ENGINES: dict[str, str | tuple[str, ...]] = {
     # It also writes the files that are exported, and sorts those that are imported.
-    "duckdb": ("store.lake", "store.export", "transfer.sorting"),
+    "duckdb": ("store.lake", "store.export", "transfer.tables"),
     "deltalake": "store.lake",
     "clickhouse_connect": "store.clickhouse",
 }

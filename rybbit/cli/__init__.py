@@ -8,6 +8,7 @@ from rybbit.cli.doctor import doctor
 from rybbit.cli.errors import CommandGroup
 from rybbit.cli.export import export
 from rybbit.cli.geoip import geoip
+from rybbit.cli.import_ import import_
 from rybbit.cli.init import init
 from rybbit.cli.key import key
 from rybbit.cli.org import org
@@ -23,5 +24,20 @@ def main() -> None:
     """Analytics server of your own: start with `rybbit serve --domain example.com`."""
 
 
-for _command in (serve, init, user, org, site, key, doctor, geoip, export, demo, compact, db, version):
+for _command in (
+    serve,
+    init,
+    user,
+    org,
+    site,
+    key,
+    doctor,
+    geoip,
+    export,
+    import_,
+    demo,
+    compact,
+    db,
+    version,
+):
     main.add_command(_command)

@@ -94,14 +94,14 @@ def _fill(
     from rybbit import clock
     from rybbit.ingest.visitor import hash_named
     from rybbit.transfer.demo import DAY_MS, Demo, Target, demo_lines
-    from rybbit.transfer.loading import Loader, LoadFolder
+    from rybbit.transfer.loading import Loader
 
     tracked = runtime.directory.find_site(str(site_id))
     if tracked is None:
         raise NotFound("Site not found")
     end = clock.now_ms() if until is None else clock.to_ms(until)
     target = Target(site_id, tracked.domain, lambda name: hash_named(tracked, name))
-    loads = LoadFolder(runtime.loads_path)
+    loads = runtime.loads
     number = loads.next_number()
     traffic = Demo(
         targets=[target], events=events, start_ms=end - days * DAY_MS, end_ms=end, seed=seed, load=number

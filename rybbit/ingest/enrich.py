@@ -53,8 +53,8 @@ class Enricher:
             "site_id": site.site_id,
             "timestamp": timestamp,
             "type": event.type,
-            **_sent(event),
-            **_source(event, site),
+            **sent_columns(event),
+            **source_columns(event, site),
             **parse_agent(client.user_agent, event.screen_width).columns(),
             "country": place.country,
             "region": place.region,
@@ -75,7 +75,7 @@ class Enricher:
         )
 
 
-def _sent(event: Event) -> dict[str, Any]:
+def sent_columns(event: Event) -> dict[str, Any]:
     """The columns that are as they were sent."""
     return {
         "user_id": event.user_id,
@@ -97,7 +97,7 @@ def _sent(event: Event) -> dict[str, Any]:
     }
 
 
-def _source(event: Event, site: TrackedSite) -> dict[str, Any]:
+def source_columns(event: Event, site: TrackedSite) -> dict[str, Any]:
     """The columns on where the visitor came from."""
     query = split_query(event.querystring or "")
     hostname = event.hostname or site.domain

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 from sqlalchemy import Connection, select
 
@@ -16,12 +16,17 @@ from rybbit.services.validation import validate
 MOST_DAYS = 3650
 
 
+def _whole(value: object) -> object:
+    """JSON has one type of numbers: 30.0 is the integer 30."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 class RetentionSettings(BaseModel):
     """For how many days events are kept, by their own time; null is for ever."""
 
     model_config = ConfigDict(strict=True, extra="forbid", alias_generator=to_camel)
 
-    retention_days: Annotated[int, Field(ge=1, le=MOST_DAYS)] | None
+    retention_days: Annotated[int, Field(ge=1, le=MOST_DAYS), BeforeValidator(_whole)] | None
 
 
 def set_retention(site: Site, data: object, *, actor: Actor = COMMAND) -> None:

@@ -8,7 +8,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Protocol
 
-from rybbit.errors import Unavailable
+from rybbit.errors import Conflict, Unavailable
+from rybbit.store.loads import LoadFolder
 from rybbit.store.tombstones import Tombstones
 
 
@@ -32,10 +33,17 @@ class IdGiver(Forgetter, Protocol):
 class Deletion:
     """Deletes events of one instance; any process may do it."""
 
-    def __init__(self, tombstones: Tombstones, receipts: IdGiver, further: Sequence[Forgetter] = ()) -> None:
+    def __init__(
+        self,
+        tombstones: Tombstones,
+        receipts: IdGiver,
+        further: Sequence[Forgetter] = (),
+        loads: LoadFolder | None = None,
+    ) -> None:
         self._tombstones = tombstones
         self._receipts = receipts
         self._further = further
+        self._loads = loads
 
     def delete_site(self, site_id: int) -> None:
         """Delete every event of a site, those under way included; its number must never be used again."""
@@ -67,8 +75,11 @@ class Deletion:
         """Delete the events of a visitor received so far; later ones are a new visitor's first.
 
         Raises:
+            Conflict: an import is not finished, which would bring them back.
             Unavailable: nothing can be written now.
         """
+        if self._loads is not None and site_id in self._loads.unfinished_sites():
+            raise Conflict("An import into this site is not finished; run it again to its end, then erase")
         self._receipts.forget_visitor(site_id, user_hash)
         try:
             self._tombstones.add(site_id, user_hash=user_hash, last_id=self._receipts.last_id())

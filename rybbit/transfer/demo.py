@@ -196,7 +196,7 @@ def _source_columns(source: world.Source) -> bytes:
         "referrer_domain": host,
         "channel": classify(query=query, referrer_host=host, hostname=""),
         "querystring": source.querystring,
-        "url_parameters": json.dumps(query.parameters) if query.parameters else None,
+        "url_parameters": json.dumps(query.parameters, separators=(",", ":")) if query.parameters else None,
         "utm_source": query.utm_source,
         "utm_medium": query.utm_medium,
         "utm_campaign": query.utm_campaign,

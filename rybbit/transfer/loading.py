@@ -12,28 +12,10 @@ from itertools import islice
 from pathlib import Path
 
 from rybbit import clock
-from rybbit.locks import FileLock
 from rybbit.store.journal_files import JournalFolder, sync_folder
 from rybbit.store.mover import Mover
 
 PART_EVENTS = 40_000
-
-
-class LoadFolder:
-    """The folder of an instance in which loads are prepared."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._lock = FileLock(path / "lock")
-
-    def next_number(self) -> int:
-        """The number of a new load; no two of an instance have the same."""
-        with self._lock:
-            text = (self.path / "number").read_text() if (self.path / "number").exists() else "0"
-            number = int(text) + 1
-            write_durably(self.path / "number", [str(number).encode()])
-        self._lock.close()
-        return number
 
 
 class Loader:
