@@ -17,6 +17,10 @@ COMMANDS = {
     "doctor": "",
     "geoip update": "--base-url http://127.0.0.1:1",
     "key create": "--site {id}",
+    "demo": "--events 10",
+    "export": "--site {id} --format csv",
+    "import": f"{__file__} --site {{id}}",
+    "site erase-user": "--site {id} --user nobody",
     "key list": "",
     "key revoke": "{key}",
     "org create": "Acme --owner ann@example.com",
@@ -39,8 +43,9 @@ COMMANDS = {
     "user password": "ann@example.com --password correct-horse-battery",
     "user reset": "ann@example.com",
 }
-# What cannot be done here says the folder all the same: there is no MaxMind, and Bob is no member.
-REFUSED = {"geoip update", "org member remove"}
+# What cannot be done here says the folder all the same: there is no MaxMind, Bob is no member, and this file
+# holds no events.
+REFUSED = {"geoip update", "org member remove", "import"}
 
 
 def _leaves(command: click.Command, *names: str) -> Iterator[str]:
