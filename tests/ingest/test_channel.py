@@ -178,9 +178,9 @@ def test_any_referrer_gives_a_host_or_nothing(referrer: str) -> None:
 @pytest.mark.parametrize("piece", ["@", ".", "a.", "a@", ":", "https://", "ü.", "[", "a:1@"])
 def test_hostile_referrers_take_milliseconds(piece: str) -> None:
     for prefix in ("", "https://"):
-        started = time.process_time()
+        started = time.thread_time()
         referrer_domain(prefix + piece * (2048 // len(piece)) + " ")
-        assert time.process_time() - started < 0.1
+        assert time.thread_time() - started < 0.1
 
 
 @pytest.mark.parametrize(
@@ -376,7 +376,7 @@ def test_every_combination_has_a_channel(tags: dict[str, str], click_id: str, re
 
 
 def test_long_tags_decide_nothing_and_cost_nothing() -> None:
-    started = time.process_time()
+    started = time.thread_time()
     for number in range(1000):
         _channel(f"utm_source={number}{'a.' * 900}&utm_medium={'b' * 200}", "https://a.org")
-    assert time.process_time() - started < 1
+    assert time.thread_time() - started < 1
