@@ -139,15 +139,15 @@ def test_any_text_gives_storable_parts(user_agent: str) -> None:
 def test_hostile_user_agents_take_milliseconds(piece: str) -> None:
     warm_up()
     user_agent = (piece * 512)[:512]
-    started = time.process_time()
+    started = time.thread_time()
     parse_agent(user_agent, None)
-    assert time.process_time() - started < 0.1
+    assert time.thread_time() - started < 0.1
 
 
 def test_the_native_matcher_is_used() -> None:
     warm_up()
     # Python's own matcher takes some 750 µs for each of these, the native one 20 to 40.
-    started = time.process_time()
+    started = time.thread_time()
     for number in range(200):
         parse_agent(f"{IPHONE} {number}", None)
-    assert (time.process_time() - started) / 200 < 300e-6
+    assert (time.thread_time() - started) / 200 < 300e-6

@@ -64,9 +64,9 @@ def test_only_the_first_512_characters_count() -> None:
 def test_hostile_user_agents_take_milliseconds(piece: str) -> None:
     warm_up()
     user_agent = (piece * 512)[:512]
-    started = time.process_time()
+    started = time.thread_time()
     is_bot(user_agent)
-    assert time.process_time() - started < 0.1
+    assert time.thread_time() - started < 0.1
 
 
 def test_importing_reads_no_list() -> None:

@@ -221,7 +221,7 @@ def test_a_hundred_patterns_cost_no_more_than_one() -> None:
     one, hundred = compile_exclusions(patterns[:1], []), compile_exclusions(patterns, [])
     assert hundred.match_ip("10.99.1.1") == "10.99.0.0/16"
     assert one.match_ip("192.0.2.1") is None
-    started = time.process_time()
+    started = time.thread_time()
     for _ in range(10_000):
         hundred.match_ip("192.0.2.1")
-    assert (time.process_time() - started) / 10_000 < 50e-6
+    assert (time.thread_time() - started) / 10_000 < 50e-6
