@@ -14,8 +14,11 @@ from tests.cli.conftest import INIT, Shell
 COMMANDS = {
     "compact": "",
     "db upgrade": "",
+    "demo": "--events 10",
     "doctor": "",
+    "export": "--site {id} --format csv",
     "geoip update": "--base-url http://127.0.0.1:1",
+    "import": f"{__file__} --site {{id}}",
     "key create": "--site {id}",
     "key list": "",
     "key revoke": "{key}",
@@ -29,6 +32,7 @@ COMMANDS = {
     "org member role": "ann@example.com owner",
     "site create": "--domain other.example",
     "site delete": "{id} --yes",
+    "site erase-user": "--site {id} --user ann",
     "site link": "{id}",
     "site list": "",
     "site set": "--site {id} public=true",
@@ -39,8 +43,9 @@ COMMANDS = {
     "user password": "ann@example.com --password correct-horse-battery",
     "user reset": "ann@example.com",
 }
-# What cannot be done here says the folder all the same: there is no MaxMind, and Bob is no member.
-REFUSED = {"geoip update", "org member remove"}
+# What cannot be done here says the folder all the same: there is no MaxMind, Bob is no member, and this is no
+# export.
+REFUSED = {"geoip update", "import", "org member remove"}
 
 
 def _leaves(command: click.Command, *names: str) -> Iterator[str]:
