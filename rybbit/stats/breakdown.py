@@ -9,7 +9,7 @@ from rybbit.store.base import EventStore
 
 # A question about more pageviews than these is not asked, unasked, how long each page was looked at: it
 # would take as long as all the rest of a dashboard.
-MOST_FOR_DETAILS = 250_000
+MOST_FOR_DETAILS = 20_000
 _LONGEST_LOOK_SECONDS = 1800.0
 
 # What matched: a row for each session and value.
@@ -56,30 +56,36 @@ order by sessions desc, value
 limit $limit offset $offset
 """
 
-_LOOKS = """
+# How long pages were looked at, and the latest of what came with them.
+_DETAILS = """
 with steps as (
   select
     value,
     type,
     is_match,
+    companion,
+    ms,
+    id,
     lead(ms) over (partition by session_id order by ms, id) - ms as milliseconds
   from (
     select
-      {value} as value, type, session_id, id, epoch_ms(timestamp) as ms, ({matching}) as is_match
+      {value} as value,
+      {companion} as companion,
+      type,
+      session_id,
+      id,
+      epoch_ms(timestamp) as ms,
+      ({matching}) as is_match
     from events
     where {visiting}
   ) as moments
 )
-select value, avg(least(milliseconds / 1000, $longest))
+select
+  value,
+  avg(case when type = 'pageview' and milliseconds is not null then least(milliseconds / 1000, $longest) end),
+  max_by({wanted}, (ms, id))
 from steps
-where is_match and type = 'pageview' and milliseconds is not null and value in (select unnest($shown))
-group by value
-"""
-
-_COMPANIONS = """
-select {value} as value, max_by({companion}, moment(timestamp, id))
-from events
-where {matching}{further} and {companion} is not null and {value} in (select unnest($shown))
+where is_match and value in (select unnest($shown))
 group by value
 """
 # What a page is shown with.
@@ -193,14 +199,14 @@ def _add_details(
     wanted: bool,
 ) -> None:
     name, companion = _COMPANION[dimension.name]
-    looks: dict[str, float] = {}
-    companions: dict[str, str] = {}
+    found: dict[str, tuple[float | None, str]] = {}
     if wanted and rows:
         values = {"shown": [row["value"] for row in rows], "longest": _LONGEST_LOOK_SECONDS}
-        looks = dict(question.ask(store, _LOOKS, values, value=dimension.sql))
         parts = {"value": dimension.sql, "companion": companion}
-        further = f" and type = '{only}'" if only else ""
-        companions = dict(question.ask(store, _COMPANIONS, values, further=further, **parts))
+        parts["wanted"] = f"case when type = '{only}' then companion end" if only else "companion"
+        asked = question.ask(store, _DETAILS, values, **parts)
+        found = {value: (seconds, text or "") for value, seconds, text in asked}
     for row in rows:
-        row[name] = companions.get(row["value"], "") if wanted else None
-        row["time_on_page_seconds"] = looks.get(row["value"])
+        seconds, text = found.get(row["value"], (None, "" if wanted else None))
+        row[name] = text
+        row["time_on_page_seconds"] = seconds

@@ -39,7 +39,14 @@ select {SELECTED_SQL} from events where {_IS_IT} order by timestamp desc, id des
 _COUNT = f"select count(*) from events where {_IS_IT}"
 _BUCKETED = f"select {{bucket}} as bucket, count(*) from events where {_IS_IT} group by bucket"
 
-_DETAILS = ("message", "stack", "fileName", "lineNumber", "columnNumber")
+# The name of each in the properties; the web SDK has others than the contract.
+_DETAILS = {
+    "message": ("message",),
+    "stack": ("stack",),
+    "fileName": ("fileName", "filename"),
+    "lineNumber": ("lineNumber", "line_number"),
+    "columnNumber": ("columnNumber", "column_number"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +90,12 @@ def error_events(
 
 def _with_details(event: dict[str, Any]) -> dict[str, Any]:
     properties = read_properties(event["properties"])
-    return {**event, **{name: properties.get(name) for name in _DETAILS}, "errorName": event["event_name"]}
+    details = {name: _first(properties, names) for name, names in _DETAILS.items()}
+    return {**event, **details, "errorName": event["event_name"]}
+
+
+def _first(properties: dict[str, Any], names: tuple[str, ...]) -> Any:
+    return next((properties[name] for name in names if properties.get(name) is not None), None)
 
 
 def errors_bucketed(

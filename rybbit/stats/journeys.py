@@ -67,7 +67,11 @@ def journeys(
     columns += ", max(step) as length"
     names = ", ".join([*(f"step_{place}" for place in places), "length"])
     patterns = {f"pattern_{place}": path_regex(text) for place, text in (step_patterns or {}).items()}
-    fits = [f"regexp_matches(step_{place + 1}, $pattern_{place})" for place in step_patterns or {}]
+    # A step that was not taken is no empty path.
+    fits = [
+        f"length > {place} and regexp_matches(step_{place + 1}, $pattern_{place})"
+        for place in step_patterns or {}
+    ]
     where = f"where {' and '.join(fits)}" if fits else ""
     values = {"steps": steps, "limit": limit, **patterns}
     rows = question.ask(store, _JOURNEYS, values, columns=columns, names=names, where=where)

@@ -1,10 +1,12 @@
 """One process's connections to a ClickHouse server: made when they are needed, errors in our words."""
 
 import logging
+import tempfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rybbit import clock
@@ -89,15 +91,15 @@ class ClickHouseServer:
             BadPattern: a pattern is none.
             Unavailable: the server does not answer, or refuses.
         """
-        with self._answering() as client:
-            chosen = {**(settings or {}), **(_TABLE_SETTINGS if tables else {})}
-            bound = dict(parameters or {})
-            if self.address.is_in_process:
-                sql, bound = _with_tables(sql, bound, tables)
-                external = None
-            else:
-                external = _external(tables)
-            result = client.query(sql, bound, settings=chosen, external_data=external)
+        chosen = {**(settings or {}), **(_TABLE_SETTINGS if tables else {})}
+        in_process = self.address.is_in_process
+        with self._answering() as client, _as_files(tables if in_process else ()) as relations:
+            result = client.query(
+                f"with {relations}{sql[5:]}" if relations else sql,
+                dict(parameters or {}),
+                settings=chosen,
+                external_data=None if in_process else _external(tables),
+            )
             return [tuple(row) for row in result.result_rows]
 
     def run(self, sql: str, settings: Mapping[str, Any] | None = None) -> None:
@@ -227,14 +229,14 @@ def _external(tables: Sequence[SentTable]) -> Any:
     return data
 
 
-def _with_tables(
-    sql: str, parameters: Mapping[str, Any], tables: Sequence[SentTable]
-) -> tuple[str, dict[str, Any]]:
-    """The same for an engine in this process, which is sent no tables but reads them from values."""
-    relations = "".join(
-        f"{table.name} as ("
-        f"select * from format({_LINE_FORMAT}, '{table.structure}', {{{table.name}:String}})), "
-        for table in tables
-    )
-    values = {table.name: table.data.decode(errors="replace") for table in tables}
-    return (f"with {relations}{sql[5:]}" if tables else sql), {**parameters, **values}
+@contextmanager
+def _as_files(tables: Sequence[SentTable]) -> Iterator[str]:
+    """Relations for a `with`, for an engine in this process, which is sent no tables but reads files."""
+    with tempfile.TemporaryDirectory() if tables else nullcontext("") as folder:
+        relations = []
+        for table in tables:
+            path = Path(folder, table.name)
+            path.write_bytes(table.data)
+            source = f"file('{path}', {_LINE_FORMAT}, '{table.structure}')"
+            relations.append(f"{table.name} as (select * from {source}), ")
+        yield "".join(relations)

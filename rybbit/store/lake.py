@@ -7,15 +7,16 @@ an event can be read the moment it is acknowledged.
 import json
 import logging
 import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from rybbit.errors import Unavailable
 from rybbit.locks import FileLock, leave_to_parent, register_forkable
-from rybbit.store.base import EVERYTHING, Scope, TooSlow
+from rybbit.store.base import EVERYTHING, Scope
+from rybbit.store.deadline import Deadline
 from rybbit.store.export import THREADS, CopyStream, Form, Selection, formatted
 from rybbit.store.journal_files import JournalFolder, unfinished_ids
 from rybbit.store.lake_lines import (
@@ -93,6 +94,7 @@ class LakeStore:
         )
         self._engine: duckdb.DuckDBPyConnection | None = None
         self._engine_lock = threading.Lock()
+        self._deadline = Deadline()
         register_forkable(self)
 
     def reset_after_fork(self) -> None:
@@ -101,12 +103,17 @@ class LakeStore:
             leave_to_parent(self._engine)
             self._engine = None
         self._engine_lock = threading.Lock()
+        self._deadline = Deadline()
 
     def close(self) -> None:
         """See `EventStore.close`."""
+        import duckdb
+
         with self._engine_lock:
             if self._engine is not None:
-                self._engine.close()
+                # A question that was given up may still be at it; it ends with the process.
+                with suppress(duckdb.Error):
+                    self._engine.close()
                 self._engine = None
 
     @property
@@ -155,8 +162,6 @@ class LakeStore:
                 continue
             try:
                 return self._run(sql, parameters or {}, view, scope, lenient=unreadable, seconds=seconds)
-            except duckdb.InterruptException as error:
-                raise TooSlow(f"A query took more than {seconds} seconds") from error
             except duckdb.OutOfMemoryException as error:
                 raise Unavailable("This takes more memory than RYBBIT_QUERY_MEMORY allows") from error
             except duckdb.IOException:
@@ -235,8 +240,16 @@ class LakeStore:
             "closed": [str(self._journal.path / name) for name in strict_names],
         }
         bound = {name: paths for name, paths in sources.items() if paths}
-        with self._cursor() as cursor, _time_limit(cursor, seconds):
-            return cursor.execute(_with_events(sql, bound, view.hidden), {**parameters, **bound}).fetchall()
+        statement = _with_events(sql, bound, view.hidden)
+        cursor = self._cursor()
+
+        def ask() -> list[tuple[Any, ...]]:
+            with cursor:
+                return cursor.execute(statement, {**parameters, **bound}).fetchall()
+
+        if seconds is None:
+            return ask()
+        return self._deadline.run(ask, seconds=seconds, interrupt=cursor.interrupt)
 
     def accepts_pattern(self, pattern: str) -> bool:
         """See `EventStore.accepts_pattern`."""
@@ -283,21 +296,6 @@ class LakeStore:
             "bytes": sum(file.size for file in snapshot.files),
             "events": sum(file.rows for file in snapshot.files),
         }
-
-
-@contextmanager
-def _time_limit(cursor: "duckdb.DuckDBPyConnection", seconds: float | None) -> Iterator[None]:
-    """Interrupt what the cursor does in the body after so many seconds."""
-    if seconds is None:
-        yield
-        return
-    timer = threading.Timer(seconds, cursor.interrupt)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
 
 
 def _with_events(sql: str, sources: Mapping[str, object], hidden: str) -> str:

@@ -19,11 +19,9 @@ from rybbit.store.mover import Mover
 from tests.bench.events import DAY_MS, event_lines, write_journal
 
 
-def filled_store(folder: Path, count: int, *, sites: int) -> LakeStore:
-    """A compacted lake with so many events of the last 30 days."""
-    journal = JournalFolder(folder / "journal")
-    journal.create()
-    store = LakeStore(
+def open_store(folder: Path) -> LakeStore:
+    """The lake in a folder, with the memory and threads that a server gives it."""
+    return LakeStore(
         LakeOptions(
             folder=folder / "events",
             journal=folder / "journal",
@@ -34,6 +32,13 @@ def filled_store(folder: Path, count: int, *, sites: int) -> LakeStore:
             erase_hours=0,
         )
     )
+
+
+def filled_store(folder: Path, count: int, *, sites: int) -> LakeStore:
+    """A compacted lake with so many events of the last 30 days."""
+    journal = JournalFolder(folder / "journal")
+    journal.create()
+    store = open_store(folder)
     mover = Mover(
         journal,
         store,

@@ -72,7 +72,7 @@ def test_pageviews_and_events_are_read_as_they_were_sent(server: Server) -> None
     assert [row["type"] for row in rows(server)] == ["pageview", "pageview", "custom_event", "custom_event"]
     assert (bare["pathname"], bare["country"], bare["user_id"] == "ada") == ("", "", False)
     assert {name: whole[name] for name in STORED} == STORED
-    assert (event["event_name"], event["properties"]) == ("buy", "")
+    assert (event["event_name"], event["properties"]) == ("buy", "{}")
     assert {name: event_with_all[name] for name in STORED} == STORED | {"pathname": "/b"}
     assert event_with_all["event_name"] == "buy"
     assert json.loads(event_with_all["properties"]) == {"plan": "pro", "tags": ["a", 1, True]}

@@ -11,7 +11,9 @@ from rybbit.stats import (
     conversions,
     error_reports,
     event_reports,
+    events,
     journeys,
+    live,
     overview,
     retention,
     sessions,
@@ -39,6 +41,8 @@ from tests.stats.reference.asking import DIMENSIONS
 from tests.stats.reference.buckets import LENGTHS
 from tests.stats.reference.dimensions import VISIT
 
+_SINCE_MS = 1_000_000_000_000
+_LIVE_MINUTES = 24 * 60
 # Minutes make too many rows to compare; they are what five of them are.
 _LENGTHS = tuple(length for length in LENGTHS if length != "minute")
 
@@ -91,6 +95,17 @@ def _sessions(*, limit: int = 100, page: int = 1, **wanted: Any) -> Pair:
         ),
         lambda events, asked: counted_sessions.sessions(events, asked, limit=limit, page=page, **named),
     )
+
+
+def _event_pages(store: EventStore, question: Question) -> Any:
+    """The first pages of two events and more, each from where the one before says."""
+    pages: list[Any] = []
+    before: int | None = None
+    while len(pages) < 3 and (not pages or pages[-1]["events"]):
+        page = events.event_page(store, question, page_size=2, before_ms=before, since_ms=_SINCE_MS)
+        pages.append(asdict(page))
+        before = page.oldest_ms
+    return pages
 
 
 def _single_sessions(store: EventStore, question: Question) -> Any:
@@ -210,6 +225,27 @@ def _funnel(*places: int) -> Pair:
     )
 
 
+def _goal_sessions(place: int) -> Pair:
+    return Pair(
+        lambda store, question: conversions.converted_sessions(
+            store, question, _as_step(_STEPS[place]), limit=3
+        ),
+        lambda events, asked: counted_conversions.converted_sessions(events, asked, _STEPS[place], limit=3),
+    )
+
+
+def _funnel_sessions(number: int, *places: int, dropped: bool = False) -> Pair:
+    steps = [_STEPS[place] for place in places]
+    return Pair(
+        lambda store, question: conversions.funnel_sessions(
+            store, question, [_as_step(step) for step in steps], number, dropped=dropped, limit=3
+        ),
+        lambda events, asked: counted_conversions.funnel_sessions(
+            events, asked, steps, number, dropped=dropped, limit=3
+        ),
+    )
+
+
 _VISITOR_DIMENSIONS = [name for name in DIMENSIONS if name not in VISIT]
 _NAMED, _NAMELESS = "anna", f"{7:016x}"
 
@@ -238,8 +274,19 @@ QUESTIONS: dict[str, Pair] = {
     },
     "the second page of users": _users(limit=2, page=2),
     "users who are named": _users(identified_only=True),
+    "users with a name like another": _users(search="aNN"),
     **{f"user {name}": _user(name) for name in (_NAMED, _NAMELESS, pools.HOSTILE[0])},
     **{f"session counts of {name}": _session_counts(name) for name in (_NAMED, _NAMELESS)},
+    "single events": Pair(
+        _event_pages,
+        lambda events, asked: counted_reports.event_pages(
+            events, asked, page_size=2, most=3, since_ms=_SINCE_MS
+        ),
+    ),
+    "visits of the last day": Pair(
+        lambda store, question: live.live_user_count(store, question.site_id, minutes=_LIVE_MINUTES),
+        lambda events, asked: counted_reports.live_user_count(events, asked, minutes=_LIVE_MINUTES),
+    ),
     "event names": _simple(event_reports.event_names, counted_reports.event_names),
     **{
         f"properties of {name[:20]!r}": _simple(
@@ -270,7 +317,17 @@ QUESTIONS: dict[str, Pair] = {
         )
         for steps in (2, 3, 10)
     },
+    "journeys by way of a page": _simple(
+        journeys.journeys,
+        counted_conversions.journeys,
+        steps=3,
+        limit=20,
+        step_patterns={0: "/*", 2: "**"},
+    ),
     "goals": Pair(_goals, _counted_goals),
+    "sessions of a goal": _goal_sessions(1),
+    "sessions at a step": _funnel_sessions(2, 2, 2),
+    "sessions that went no further": _funnel_sessions(1, 2, 6, 2, dropped=True),
     "funnel of pages": _funnel(0, 1, 2),
     "funnel of the same": _funnel(2, 2, 2, 2),
     "funnel to an event": _funnel(2, 6, 2),

@@ -105,8 +105,10 @@ def test_much_traffic(engine: str, seed: int) -> None:
     with _filled(engine, made) as parts:
         for most in (0, 1, 2):
             asking = make_asking(chance.choice, made.world, most_filters=most)
-            for name in QUESTIONS:
-                _compare(parts.store, made, asking, name)
+            # Over the seeds each question comes twice with each number of filters.
+            for place, name in enumerate(QUESTIONS):
+                if (place + seed + most) % 3:
+                    _compare(parts.store, made, asking, name)
 
 
 def test_each_filter_by_itself(engine: str) -> None:
@@ -141,7 +143,6 @@ def test_periods(made: Traffic, data: st.DataObject) -> None:
         return data.draw(st.sampled_from(options))
 
     asking = make_asking(pick, made.world, most_filters=0)
-    if asking.arguments is not None:
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(clock, "now_ms", lambda: made.world.now_ms)
-            assert parse_period(asking.arguments) == as_question(asking.asked).period
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(clock, "now_ms", lambda: made.world.now_ms)
+        assert parse_period(asking.arguments) == as_question(asking.asked).period

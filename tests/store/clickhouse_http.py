@@ -27,8 +27,6 @@ _NO_SETTINGS = {
     *("query", "database", "query_id", "wait_end_of_query", "client_protocol_version", "session_id"),
     *("enable_http_compression", "send_progress_in_http_headers", "http_headers_progress_interval_ms"),
 }
-# As a value is written that a statement is given.
-_ESCAPED = str.maketrans({"\\": "\\\\", "\n": "\\n", "\t": "\\t"})
 _CODE = re.compile(r"Code: (\d+)")
 _FORMAT = re.compile(rb"\bFORMAT\s+(\w+)\s*$", re.IGNORECASE)
 _FILE_INSERT = re.compile(rb"\s*INSERT INTO (.+?) FORMAT (Parquet|Native)\s*\Z", re.IGNORECASE | re.DOTALL)
@@ -59,11 +57,20 @@ class Fault:
 
 
 @dataclass
+class _Table:
+    name: str
+    structure: str
+    format: str
+    data: bytes
+
+
+@dataclass
 class _Statement:
     sql: bytes
     data: bytes = b""
     values: dict[str, str] = field(default_factory=dict)
     settings: dict[str, str] = field(default_factory=dict)
+    tables: list[_Table] = field(default_factory=list)
 
 
 class _Server(ThreadingHTTPServer):
@@ -164,14 +171,11 @@ def _read_statement(parameters: dict[str, str], content: str, body: bytes) -> _S
         for name, value in parameters.items()
         if name not in _NO_SETTINGS | about_files and not name.startswith("param_")
     }
-    # A table that is sent along is a relation in front.
-    relations = "".join(
-        f"{name} as (select * from format({parameters[f'{name}_format']},"
-        f" '{parameters[f'{name}_structure']}', {{{name}:String}})), "
-        for name in files
-    ).encode()
-    values |= {name: data.decode(errors="replace").translate(_ESCAPED) for name, data in files.items()}
-    return _Statement(b"with " + relations + sql[5:] if files else sql, body, values, settings)
+    tables = [
+        _Table(name, parameters[f"{name}_structure"], parameters[f"{name}_format"], data)
+        for name, data in files.items()
+    ]
+    return _Statement(sql, body, values, settings, tables)
 
 
 def _cut(body: bytes) -> tuple[bytes, bytes]:
@@ -202,12 +206,11 @@ def _execute(folder: str, statement: _Statement, fault: str) -> tuple[str, bytes
         for name, value in statement.settings.items():
             quoted = value.replace("\\", "\\\\").replace("'", "\\'")
             connection.query(f"SET {name} = '{quoted}'")
+        for table in statement.tables:
+            connection.query(f"create temporary table {table.name} ({table.structure}) engine = Memory")
+            _insert(connection, table.name, table.format, table.data)
         if insert := _FILE_INSERT.match(statement.sql):
-            with tempfile.NamedTemporaryFile() as file:
-                file.write(statement.data)
-                file.flush()
-                into = insert[1].decode()
-                connection.query(f"INSERT INTO {into} FROM INFILE '{file.name}' FORMAT {insert[2].decode()}")
+            _insert(connection, insert[1].decode(), insert[2].decode(), statement.data)
             return "", b""
         found = _FORMAT.search(statement.sql)
         kind = found[1].decode() if found else "TabSeparated"
@@ -215,6 +218,13 @@ def _execute(folder: str, statement: _Statement, fault: str) -> tuple[str, bytes
         return kind, bytes(answer.bytes() or b"")
     finally:
         connection.close()
+
+
+def _insert(connection: Any, into: str, kind: str, data: bytes) -> None:
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(data)
+        file.flush()
+        connection.query(f"INSERT INTO {into} FROM INFILE '{file.name}' FORMAT {kind}")
 
 
 def main() -> None:

@@ -51,7 +51,8 @@ QUESTION_QUERY: dict[str, dict[str, Any]] = PERIOD_QUERY | {
         "type": "string",
         "description": "A JSON array of objects with `parameter` (a dimension), `type` (equals, not_equals,"
         " contains, not_contains, regex, not_regex, greater_than, less_than) and `value` (a list; its values"
-        " are alternatives). All filters must hold.",
+        " are alternatives). All filters must hold. The whole address must be shorter than 64 KiB, or the"
+        " server answers 414 without a body; a few thousand values fit.",
     },
 }
 """The query parameters that all statistics have in common."""

@@ -86,7 +86,7 @@ def site_overview_bucketed(site_id: str) -> Response:
     scope=Scope.STATS_READ,
     query=QUESTION_QUERY | PAGES_QUERY | METRIC_QUERY,
     details="`count` is the number of sessions. Rows of pages have `time_on_page_seconds` and what came with"
-    " them; beyond 250,000 pageviews only with `time_on_page=true`, since that takes its time.",
+    " them; beyond 20,000 pageviews only with `time_on_page=true`, since that takes its time.",
 )
 def site_metric(site_id: str) -> Response:
     """Sessions and pageviews by browser, country, page or any other dimension."""

@@ -11,6 +11,7 @@ from tests.stats.reference.buckets import day_start
 from tests.stats.reference.dimensions import NUMBERS, PAGE, VISIT, VISITOR, event_value
 from tests.stats.reference.pools import World
 from tests.stats.reference.traffic import Pick
+from tests.stats.reference.traits import iso
 
 _MINUTE_MS = 60_000
 _DAY_MS = 24 * 60 * _MINUTE_MS
@@ -47,7 +48,7 @@ _PIECES = ("", "a", "A", "/", "'", "e", "1", ".", "%", "_", "\n", "🦊", "של�
 class Asking:
     """One question for both sides; `arguments` are how the API is told its period."""
 
-    arguments: Mapping[str, str] | None
+    arguments: Mapping[str, str]
     asked: Asked
 
 
@@ -55,14 +56,13 @@ def make_asking(pick: Pick, world: World, *, most_filters: int = 3) -> Asking:
     """A question about the traffic of a world."""
     zone = pick((world.zone, world.zone, *pools.ZONES))
     arguments, start, end = pick(_PERIODS)(pick, world, zone)
-    if arguments is not None:
-        arguments = {"time_zone": zone, **arguments}
+    arguments = {"time_zone": zone, **arguments}
     filters = [_filter(pick) for _ in range(pick(range(most_filters + 1)))]
     site_id = pick((pools.SITE, pools.SITE, pools.SITE, pools.OTHER_SITE))
     return Asking(arguments, Asked(site_id, start, end, zone, filters, world.now_ms))
 
 
-_Drawn = tuple[Mapping[str, str] | None, int | None, int | None]
+_Drawn = tuple[Mapping[str, str], int | None, int | None]
 
 
 def _all_time(_: Pick, __: World, ___: str) -> _Drawn:
@@ -92,7 +92,13 @@ def _recent(pick: Pick, world: World, _: str) -> _Drawn:
 
 def _moments(pick: Pick, world: World, _: str) -> _Drawn:
     start = world.midnight_ms + pick((0, 1, -1, 60, 119, 120, 150, -1440)) * _MINUTE_MS + pick((0, 1, 999))
-    return None, start, start + pick((1, _MINUTE_MS, 60 * _MINUTE_MS + 1, _DAY_MS, 9 * _DAY_MS))
+    end = start + pick((1, _MINUTE_MS, 60 * _MINUTE_MS + 1, _DAY_MS, 9 * _DAY_MS))
+    which = pick(("both", "both", "start", "end"))
+    if which == "start":
+        return {"start_datetime": iso(start)}, start, None
+    if which == "end":
+        return {"end_datetime": str(end)}, None, end
+    return {"start_datetime": iso(start).removesuffix("Z"), "end_datetime": iso(end)}, start, end
 
 
 _PERIODS: tuple[Callable[[Pick, World, str], _Drawn], ...] = (_all_time, _days, _days, _recent, _moments)

@@ -9,18 +9,27 @@ from typing import Any
 
 from tests.stats.reference.asked import Asked, Event, Events, Row, by_session, pageviews, ratio, share, text
 from tests.stats.reference.narrowing import narrow
+from tests.stats.reference.sessions import sessions
 
 Step = Mapping[str, Any]
 """As the API has it: `type` (page or event), `value`, maybe `name`, `hostname` and `properties`."""
 
 
-def journeys(events: Events, asked: Asked, *, steps: int, limit: int = 100) -> list[Row]:
-    """How often each way through the site was taken."""
+def journeys(
+    events: Events,
+    asked: Asked,
+    *,
+    steps: int,
+    limit: int = 100,
+    step_patterns: Mapping[int, str] | None = None,
+) -> list[Row]:
+    """How often each way through the site was taken, of those whose pages fit the patterns by their place."""
     visits = by_session(narrow(events, asked).matching)
     paths: Counter[tuple[str, ...]] = Counter()
     for visit in visits.values():
         path = [name for name, _ in groupby(text(event, "pathname") for event in pageviews(visit))]
-        if len(path) >= 2:
+        wanted = (step_patterns or {}).items()
+        if len(path) >= 2 and all(len(path) > at and fits_path(path[at], pattern) for at, pattern in wanted):
             paths[tuple(path[:steps])] += 1
     ordered = sorted(paths.items(), key=lambda item: (-item[1], item[0]))
     return [
@@ -38,6 +47,26 @@ def goal(events: Events, asked: Asked, step: Step) -> Row:
         "total_sessions": len(visits),
         "conversion_rate": ratio(converted, len(visits)),
     }
+
+
+def converted_sessions(events: Events, asked: Asked, step: Step, *, limit: int, page: int = 1) -> list[Row]:
+    """The visits that converted."""
+    matching = narrow(events, asked).matching
+    converted = {event["session_id"] for event in matching if fits_step(event, step)}
+    return sessions(events, asked, among=converted, limit=limit, page=page)
+
+
+def funnel_sessions(
+    events: Events, asked: Asked, steps: Sequence[Step], number: int, *, dropped: bool, limit: int
+) -> list[Row]:
+    """The visits that came to a step (from 1), or, but for the last one, to it and not to the next."""
+    visits = by_session(narrow(events, asked).matching)
+    done = {session_id: _steps_done(visit, steps) for session_id, visit in visits.items()}
+    if dropped:
+        chosen = {each for each, place in done.items() if place == number < len(steps)}
+    else:
+        chosen = {each for each, place in done.items() if place >= number}
+    return sessions(events, asked, among=chosen, limit=limit)
 
 
 def funnel(events: Events, asked: Asked, steps: Sequence[Step]) -> list[Row]:

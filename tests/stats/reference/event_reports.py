@@ -2,11 +2,12 @@
 
 import json
 from collections import Counter
+from dataclasses import replace
 
-from tests.stats.reference.asked import Asked, Event, Events, Row, of_type, text
+from tests.stats.reference.asked import Asked, Event, Events, Row, moment, of_type, text
 from tests.stats.reference.buckets import buckets, by_bucket
 from tests.stats.reference.narrowing import narrow
-from tests.stats.reference.sessions import properties_of
+from tests.stats.reference.sessions import properties_of, shown_event
 from tests.stats.reference.traits import counts, iso
 
 _MOST_ROWS = 1000
@@ -79,3 +80,30 @@ def event_counts(events: Events, asked: Asked, length: str) -> list[Row]:
 
 def _ordered(found: Counter[str]) -> list[tuple[str, int]]:
     return sorted(found.items(), key=lambda item: (-item[1], item[0]))
+
+
+def event_pages(events: Events, asked: Asked, *, page_size: int, most: int, since_ms: int) -> list[Row]:
+    """The first pages of single events, the newest first, each with where the next one begins."""
+    pages: list[Row] = []
+    since = max(since_ms, asked.start_ms or since_ms)
+    before = asked.end_ms
+    while len(pages) < most:
+        found = _matching(events, replace(asked, start_ms=since, end_ms=before))
+        newest = sorted(found, key=moment, reverse=True)
+        if not newest:
+            return [*pages, {"events": [], "has_more": False, "oldest_ms": None}]
+        # A page does not end between events of one millisecond.
+        before = newest[:page_size][-1]["timestamp"]
+        page = [each for each in newest if each["timestamp"] >= before]
+        is_more = len(newest) > len(page)
+        pages.append(
+            {"events": [shown_event(each) for each in page], "has_more": is_more, "oldest_ms": before}
+        )
+    return pages
+
+
+def live_user_count(events: Events, asked: Asked, *, minutes: int) -> int:
+    """How many visits of the site, whatever is asked about it, had an event in the last minutes."""
+    since = asked.now_ms - minutes * 60_000
+    recent = [each for each in events if each["site_id"] == asked.site_id and each["timestamp"] >= since]
+    return len({each["session_id"] for each in recent})

@@ -31,7 +31,7 @@ class World:
         return self.midnight_ms + 10 * 86_400_000 + 13 * 3_600_000 + 7 * 60_000 + 31_234
 
 
-# Days on which clocks change, but for India's.
+# Days on which clocks change, but for India's and the leap day.
 WORLDS = (
     World("Europe/Berlin", 2026, 3, 29),
     World("Europe/Berlin", 2025, 10, 26),
@@ -43,6 +43,8 @@ WORLDS = (
     World("America/St_Johns", 2025, 11, 2),
     World("Asia/Kolkata", 2025, 12, 31),
     World("America/Santiago", 2025, 9, 7),
+    # Clocks change twice within weeks: the month of fasting has no summer time.
+    World("Africa/Casablanca", 2026, 2, 15),
     World("UTC", 2024, 2, 29),
 )
 ZONES = tuple(dict.fromkeys(world.zone for world in WORLDS))

@@ -1,7 +1,7 @@
 """Visits one by one, and where they came from."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Any
 
 from tests.stats.reference.asked import Asked, Event, Events, Row, by_session, seconds_long, session_ids, text
@@ -27,14 +27,18 @@ def sessions(
     user_id: str | None = None,
     identified_only: bool = False,
     least: Mapping[str, int] | None = None,
+    among: Container[int] | None = None,
 ) -> list[Row]:
     """Rows of the visits that are found, the one that ended last first.
 
     Args:
+        among: the only ones that are looked at, if given.
         least: how many of `pageviews`, `events` or seconds of `session_duration` a visit must have.
     """
     rows = []
     for visit in chosen_visits(events, asked):
+        if among is not None and visit[0]["session_id"] not in among:
+            continue
         row = session_row(visit)
         is_wanted = user_id in (None, row["user_id"]) and not (
             identified_only and not row["identified_user_id"]
@@ -87,6 +91,7 @@ def shown_event(event: Event) -> Row:
         "session_id": str(event["session_id"]),
         "user_id": shown_user(event),
         **{name: text(event, name) for name in _TEXTS},
+        "properties": text(event, "properties") or "{}",
         **numbers([event], *_NUMBERS),
     }
 

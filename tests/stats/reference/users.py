@@ -29,6 +29,7 @@ def users(
     sort_by: str = "last_seen",
     descending: bool = True,
     identified_only: bool = False,
+    search: str = "",
 ) -> Row:
     """The users of the visits that are found: `{"data": […], "totalCount": …}`."""
     people: dict[int, list[Event]] = {}
@@ -37,6 +38,7 @@ def users(
     rows = [(user_hash, _row(sorted(found, key=moment))) for user_hash, found in sorted(people.items())]
     if identified_only:
         rows = [(user_hash, row) for user_hash, row in rows if row["identified_user_id"]]
+    rows = [(user_hash, row) for user_hash, row in rows if search.lower() in row["user_id"].lower()]
     # Sorting is stable, in reverse too, so ties stay in the order of the hash.
     ordered = sorted((row for _, row in rows), key=lambda row: row[sort_by], reverse=descending)
     return {"data": ordered[(page - 1) * limit : page * limit], "totalCount": len(ordered)}
