@@ -14,7 +14,7 @@ from rybbit.transfer.rows import NoExport
 if TYPE_CHECKING:
     import duckdb
 
-_MEMORY = "400MB"
+_MEMORY = "256MB"
 _PAGE = 2_000
 _TYPES = {
     Kind.IDENTIFIER: "bigint",
