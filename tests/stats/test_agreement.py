@@ -85,16 +85,16 @@ def engine(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
 @given(made=traffic(), data=st.data())
 def test_small_traffic(engine: str, made: Traffic, data: st.DataObject) -> None:
     def pick(options: Any) -> Any:
         return data.draw(st.sampled_from(options))
 
     with _filled(engine, made) as parts:
-        for _ in range(3):
+        for _ in range(4):
             asking = make_asking(pick, made.world)
-            for name in data.draw(st.lists(st.sampled_from(sorted(QUESTIONS)), min_size=4, max_size=8)):
+            for name in data.draw(st.lists(st.sampled_from(sorted(QUESTIONS)), min_size=5, max_size=10)):
                 _compare(parts.store, made, asking, name)
 
 
