@@ -47,7 +47,7 @@ class FunnelSettings(BaseModel):
 
     name: OptionalName = None
     steps: Annotated[list[FunnelStep], Field(max_length=MOST_STEPS)]
-    report_id: int | None = None
+    report_id: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = None
 
 
 def read_funnel(data: object) -> FunnelSettings:
