@@ -4,12 +4,11 @@ The relation `events` is the table and the lines of this machine's journal that 
 sent along with each query. Other machines' events are there when their movers have shipped them.
 """
 
-import json
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from rybbit.config import EventsAddress, parse_events_url
 from rybbit.errors import Unavailable
@@ -26,6 +25,7 @@ from rybbit.store.clickhouse_server import BadPattern, ClickHouseServer
 from rybbit.store.clickhouse_tables import COLUMN_NAMES, Tables
 from rybbit.store.export import ByteStream, Form, Selection, export_by_pages
 from rybbit.store.journal_files import JournalFolder
+from rybbit.store.options import StoreOptions
 from rybbit.store.tombstones import Tombstones
 
 logger = logging.getLogger(__name__)
@@ -45,29 +45,10 @@ _CLUSTER_SETTINGS = {"distributed_foreground_insert": 1}
 
 
 @dataclass(frozen=True, kw_only=True)
-class ClickHouseOptions:
-    """Where ClickHouse is (with its password), and where this machine keeps what belongs to it.
-
-    `folder` is for notes and temporary files; `memory` is what reading a batch may use, as DuckDB writes it.
-    """
+class ClickHouseOptions(StoreOptions):
+    """Where ClickHouse is, with its password; `folder` is for this machine's notes and temporary files."""
 
     url: str
-    folder: Path
-    journal: Path
-    tombstones: Path
-    memory: str
-
-    def to_json(self) -> str:
-        """The options as text, for a process of their own; it holds the password."""
-        return json.dumps(asdict(self), default=str)
-
-    @classmethod
-    def from_json(cls, text: str) -> Self:
-        """The options that `to_json` wrote."""
-        fields = json.loads(text)
-        for name in ("folder", "journal", "tombstones"):
-            fields[name] = Path(fields[name])
-        return cls(**fields)
 
 
 class ClickHouseStore:

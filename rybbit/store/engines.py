@@ -7,12 +7,12 @@ from rybbit.store.base import EventStore
 from rybbit.store.clickhouse import ClickHouseOptions, ClickHouseStore
 from rybbit.store.lake import LakeOptions, LakeStore
 
-StoreOptions = LakeOptions | ClickHouseOptions
+EngineOptions = LakeOptions | ClickHouseOptions
 
-_KINDS: dict[str, type[StoreOptions]] = {"lake": LakeOptions, "clickhouse": ClickHouseOptions}
+_KINDS: dict[str, type[EngineOptions]] = {"lake": LakeOptions, "clickhouse": ClickHouseOptions}
 
 
-def store_options(config: Config) -> StoreOptions:
+def store_options(config: Config) -> EngineOptions:
     """What the store of an instance needs to know of the settings."""
     return clickhouse_options(config) if config.events_url else lake_options(config)
 
@@ -41,18 +41,18 @@ def clickhouse_options(config: Config) -> ClickHouseOptions:
     )
 
 
-def open_store(options: StoreOptions) -> EventStore:
+def open_store(options: EngineOptions) -> EventStore:
     """The store; it opens files and connections when they are needed."""
     return LakeStore(options) if isinstance(options, LakeOptions) else ClickHouseStore(options)
 
 
-def write_options(options: StoreOptions) -> str:
+def write_options(options: EngineOptions) -> str:
     """The options as text, for a process of their own; it may hold a password."""
     kind = next(name for name, kind in _KINDS.items() if isinstance(options, kind))
     return json.dumps({"kind": kind, "options": options.to_json()})
 
 
-def read_options(text: str) -> StoreOptions:
+def read_options(text: str) -> EngineOptions:
     """The options that `write_options` wrote."""
     fields = json.loads(text)
     return _KINDS[fields["kind"]].from_json(fields["options"])

@@ -4,14 +4,13 @@ The relation `events` is the files of a snapshot and the journal lines that are 
 an event can be read the moment it is acknowledged.
 """
 
-import json
 import logging
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rybbit.errors import Unavailable
 from rybbit.locks import FileLock, leave_to_parent, register_forkable
@@ -31,6 +30,7 @@ from rybbit.store.lake_lines import (
 from rybbit.store.lake_pins import Pin, pin_files, sweep_pins
 from rybbit.store.lake_rewrite import LakeRewriter
 from rybbit.store.lake_table import LakeTable, Snapshot
+from rybbit.store.options import StoreOptions
 from rybbit.store.tombstones import NOTHING, Tombstones
 
 if TYPE_CHECKING:
@@ -51,28 +51,12 @@ class _View(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class LakeOptions:
-    """Where a lake lies and how it is kept; `memory` as DuckDB writes it, `threads` 0 for one a core."""
+class LakeOptions(StoreOptions):
+    """Where a lake lies and how it is kept; `threads` is 0 for one a core."""
 
-    folder: Path
-    journal: Path
-    tombstones: Path
-    memory: str
     threads: int
     compact_files: int
     erase_hours: int
-
-    def to_json(self) -> str:
-        """The options as text, for a process of their own."""
-        return json.dumps(asdict(self), default=str)
-
-    @classmethod
-    def from_json(cls, text: str) -> Self:
-        """The options that `to_json` wrote."""
-        fields = json.loads(text)
-        for name in ("folder", "journal", "tombstones"):
-            fields[name] = Path(fields[name])
-        return cls(**fields)
 
 
 class LakeStore:
