@@ -1,9 +1,10 @@
 """Sessions and pageviews by one dimension: browsers, countries, pages, sources and all the others."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from rybbit.stats.dimensions import Dimension, Level
+from rybbit.stats.page import Page
 from rybbit.stats.question import Question
 from rybbit.store.base import EventStore
 
@@ -92,14 +93,6 @@ group by value
 _COMPANION = {"pathname": ("title", "page_title"), "page_title": ("pathname", "pathname")}
 
 
-@dataclass(frozen=True, slots=True)
-class Breakdown:
-    """One page of rows, the greatest first, and how many there are on all pages together."""
-
-    rows: list[dict[str, Any]]
-    total: int
-
-
 def breakdown(
     store: EventStore,
     question: Question,
@@ -109,7 +102,7 @@ def breakdown(
     page: int = 1,
     only: str = "",
     with_details: bool = False,
-) -> Breakdown:
+) -> Page:
     """Rows of `value`, `count` (sessions), `percentage`, `pageviews`, `pageviews_percentage`, `bounce_rate`.
 
     A session counts in each row whose value its events have; a dimension of visits has one value a visit.
@@ -132,7 +125,7 @@ def breakdown(
         wanted = with_details or views <= MOST_FOR_DETAILS
         _add_details(store, question, dimension, rows, only=only, wanted=wanted)
     if found or page == 1:
-        return Breakdown(rows, int(found[0][6]) if found else 0)
+        return Page(rows, int(found[0][6]) if found else 0)
     # Beyond the last page there is no row that could tell.
     return replace(breakdown(store, question, dimension, limit=1, only=only), rows=[])
 

@@ -1,10 +1,11 @@
 """Errors that happened in visitors' browsers: by message, one by one, and in the course of time."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from rybbit.stats.buckets import Bucket, find_timeline
 from rybbit.stats.events import SELECTED_SQL, read_event
+from rybbit.stats.page import Page
 from rybbit.stats.properties import read_properties
 from rybbit.stats.question import Question
 from rybbit.store.base import EventStore
@@ -49,15 +50,7 @@ _DETAILS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class ErrorPage:
-    """One page of rows, and how many there are on all pages together."""
-
-    rows: list[dict[str, Any]]
-    total: int
-
-
-def error_names(store: EventStore, question: Question, *, limit: int, page: int = 1) -> ErrorPage:
+def error_names(store: EventStore, question: Question, *, limit: int, page: int = 1) -> Page:
     """Rows of `value` (the message), `errorName`, `count`, `sessionCount` and `percentage`, the most first.
 
     The percentage is of the sum of `sessionCount` over all messages.
@@ -74,18 +67,16 @@ def error_names(store: EventStore, question: Question, *, limit: int, page: int 
         for message, name, count, visits, every, _ in rows
     ]
     if rows or page == 1:
-        return ErrorPage(shown, int(rows[0][-1]) if rows else 0)
+        return Page(shown, int(rows[0][-1]) if rows else 0)
     # Beyond the last page there is no row that could tell.
     return replace(error_names(store, question, limit=1), rows=[])
 
 
-def error_events(
-    store: EventStore, question: Question, message: str, *, limit: int, page: int = 1
-) -> ErrorPage:
+def error_events(store: EventStore, question: Question, message: str, *, limit: int, page: int = 1) -> Page:
     """Errors of a message, the newest first, as `events.py` shows events, with where in the code it was."""
     values = {"message": message, "limit": limit, "offset": limit * (page - 1)}
     rows = [_with_details(read_event(row)) for row in question.ask(store, _EVENTS, values)]
-    return ErrorPage(rows, int(question.ask(store, _COUNT, values)[0][0]))
+    return Page(rows, int(question.ask(store, _COUNT, values)[0][0]))
 
 
 def _with_details(event: dict[str, Any]) -> dict[str, Any]:

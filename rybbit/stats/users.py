@@ -1,11 +1,12 @@
 """Users one by one: a list of them, one of them, and how often one came."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from rybbit import clock
 from rybbit.stats.buckets import Bucket, find_timeline
 from rybbit.stats.dimensions import SHOWN_USER, is_plain
+from rybbit.stats.page import Page
 from rybbit.stats.period import ALL_TIME
 from rybbit.stats.question import Question
 from rybbit.stats.traits import TRAITS, TRAITS_SQL, counted, named
@@ -71,14 +72,6 @@ group by day
 """
 
 
-@dataclass(frozen=True, slots=True)
-class UserPage:
-    """One page of users, and how many there are on all pages together."""
-
-    users: list[dict[str, Any]]
-    total: int
-
-
 def user_page(
     store: EventStore,
     question: Question,
@@ -89,7 +82,7 @@ def user_page(
     descending: bool = True,
     identified_only: bool = False,
     search: str = "",
-) -> UserPage:
+) -> Page:
     """Users of the visits that are found: times, counts and traits; of the events within the period.
 
     Args:
@@ -103,11 +96,9 @@ def user_page(
     found = question.ask(store, _PAGE, values, **parts)
     if not found:
         # Beyond the last page there is nobody, but still a number of them.
-        return UserPage(
-            [], int(question.ask(store, _TOTAL, values, further=further)[0][0]) if page > 1 else 0
-        )
+        return Page([], int(question.ask(store, _TOTAL, values, further=further)[0][0]) if page > 1 else 0)
     users = {row[0]: row for row in question.ask(store, _DETAILS, {"users": [row[0] for row in found]})}
-    return UserPage([_shown(users[user]) for user, _ in found], int(found[0][1]))
+    return Page([_shown(users[user]) for user, _ in found], int(found[0][1]))
 
 
 def _shown(row: tuple[Any, ...]) -> dict[str, Any]:

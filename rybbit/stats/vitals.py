@@ -4,11 +4,12 @@ Quantiles are by linear interpolation between the nearest two values (type 7 of 
 https://doi.org/10.2307/2684934). Times are in milliseconds, `cls` has no unit.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from rybbit.stats.buckets import Bucket, find_timeline
 from rybbit.stats.dimensions import Dimension
+from rybbit.stats.page import Page
 from rybbit.stats.question import Question
 from rybbit.stats.traits import named
 from rybbit.store.base import EventStore
@@ -47,14 +48,6 @@ limit $limit offset $offset
 """
 
 
-@dataclass(frozen=True, slots=True)
-class VitalsPage:
-    """One page of rows, and how many there are on all pages together."""
-
-    rows: list[dict[str, Any]]
-    total: int
-
-
 def vitals(store: EventStore, question: Question) -> dict[str, Any]:
     """All figures over the events that have the vital, None without any; and `total_performance_events`."""
     *figures, count = question.ask(store, _OVERVIEW)[0]
@@ -84,7 +77,7 @@ def vitals_by(
     page: int = 1,
     sort_by: str = "event_count",
     descending: bool = True,
-) -> VitalsPage:
+) -> Page:
     """Rows of `value`, the same under the name of the dimension, all figures and `event_count`.
 
     Args:
@@ -111,6 +104,6 @@ def vitals_by(
         for value, *figures, count, _ in rows
     ]
     if rows or page == 1:
-        return VitalsPage(shown, int(rows[0][-1]) if rows else 0)
+        return Page(shown, int(rows[0][-1]) if rows else 0)
     # Beyond the last page there is no row that could tell.
     return replace(vitals_by(store, question, dimension, limit=1), rows=[])

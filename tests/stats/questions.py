@@ -129,7 +129,7 @@ def _users(**wanted: Any) -> Pair:
 
     def ask(store: EventStore, question: Question) -> Any:
         found = users.user_page(store, question, **wanted)
-        rows = [{name: value for name, value in row.items() if name != "traits"} for row in found.users]
+        rows = [{name: value for name, value in row.items() if name != "traits"} for row in found.rows]
         return {"data": rows, "totalCount": found.total}
 
     return Pair(ask, lambda events, asked: counted_users.users(events, asked, **wanted))

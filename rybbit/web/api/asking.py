@@ -9,6 +9,7 @@ from flask import Response, jsonify, request
 from rybbit.errors import InvalidInput
 from rybbit.models import Scope, Site
 from rybbit.stats.buckets import Bucket, parse_bucket
+from rybbit.stats.page import Page
 from rybbit.stats.period import Period
 from rybbit.stats.question import Question, parse_question
 from rybbit.web import params
@@ -74,9 +75,9 @@ def rows(data: Any) -> Response:
     return jsonify({"data": data})
 
 
-def page(data: list[dict[str, Any]], total: int) -> Response:
+def page(found: Page) -> Response:
     """The answer of one page of rows, and how many there are on all pages together."""
-    return jsonify({"data": {"data": data, "totalCount": total}})
+    return jsonify({"data": {"data": found.rows, "totalCount": found.total}})
 
 
 def limit(default: int = 100, *, most: int = 1000) -> int:

@@ -77,7 +77,7 @@ def site_performance_by_dimension(site_id: str) -> Response:
         sort_by="value" if sort_by == dimension.name else sort_by,
         descending=params.choice("sort_order", ("asc", "desc"), default="desc") == "desc",
     )
-    return asking.page(found.rows, found.total)
+    return asking.page(found)
 
 
 def _dimension() -> Dimension:
@@ -99,7 +99,7 @@ def site_error_names(site_id: str) -> Response:
     """How often each error happened, and in how many sessions."""
     question = asking.asked(site_id)
     found = question.answer(error_names, limit=asking.limit(), page=asking.page_number())
-    return asking.page(found.rows, found.total)
+    return asking.page(found)
 
 
 @blueprint.get("/error-events")
@@ -121,7 +121,7 @@ def site_error_events(site_id: str) -> Response:
         page=asking.page_number(),
     )
     # So have programs known it that were written before there were pages.
-    return asking.page(found.rows, found.total) if request.args.get("page") else asking.rows(found.rows)
+    return asking.page(found) if request.args.get("page") else asking.rows(found.rows)
 
 
 @blueprint.get("/error-bucketed")

@@ -101,7 +101,7 @@ def site_metric(site_id: str) -> Response:
         only="custom_event" if dimension.level is Level.EVENT else "",
         with_details=params.flag("time_on_page"),
     )
-    return asking.page(found.rows, found.total)
+    return asking.page(found)
 
 
 @blueprint.get("/page-titles")
@@ -122,7 +122,7 @@ def site_page_titles(site_id: str) -> Response:
         page=asking.page_number(),
         only="pageview",
     )
-    return asking.page(found.rows, found.total)
+    return asking.page(found)
 
 
 @blueprint.get("/has-data")

@@ -140,7 +140,7 @@ def site_users(site_id: str) -> Response:
         identified_only=params.flag("identified_only") or field != "user_id",
         search=params.optional_text("search") or "",
     )
-    return jsonify({"data": found.users, "totalCount": found.total, "page": page, "pageSize": size})
+    return jsonify({"data": found.rows, "totalCount": found.total, "page": page, "pageSize": size})
 
 
 @blueprint.get("/users/session-count")
