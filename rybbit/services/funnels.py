@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 from sqlalchemy import func, select
 
-from rybbit.errors import Conflict, InvalidInput, NotFound
+from rybbit.errors import Conflict, InvalidInput
 from rybbit.extensions import db
 from rybbit.ingest.payload_messages import refused
 from rybbit.models import Funnel, Site
@@ -19,6 +19,7 @@ from rybbit.services.goals import (
     WithProperties,
     is_fit_pattern,
 )
+from rybbit.services.owned import owned_by
 from rybbit.services.validation import validate
 
 MOST_FUNNELS = 200
@@ -79,12 +80,7 @@ def funnel_for(site: Site, identifier: str | int) -> Funnel:
     Raises:
         NotFound: there is none.
     """
-    text = str(identifier)
-    is_number = text.isascii() and text.isdigit() and len(text) < 10
-    funnel = db.session.get(Funnel, int(text)) if is_number else None
-    if funnel is None or funnel.site_id != site.site_id:
-        raise NotFound("Funnel not found")
-    return funnel
+    return owned_by(site, Funnel, str(identifier))
 
 
 def save_funnel(site: Site, data: object, *, actor: Actor = COMMAND) -> Funnel:

@@ -7,13 +7,14 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 from pydantic.alias_generators import to_camel
 from sqlalchemy import func, select
 
-from rybbit.errors import Conflict, NotFound
+from rybbit.errors import Conflict
 from rybbit.extensions import db
 from rybbit.ingest.payload_details import is_storable
 from rybbit.ingest.payload_messages import NOT_STORABLE, refused
 from rybbit.models import Goal, GoalType, Site
 from rybbit.services import audit
 from rybbit.services.actor import COMMAND, Actor
+from rybbit.services.owned import owned_by
 from rybbit.services.validation import validate
 
 MOST_GOALS = 200
@@ -135,11 +136,7 @@ def goal_for(site: Site, identifier: str) -> Goal:
     Raises:
         NotFound: there is none.
     """
-    is_number = identifier.isascii() and identifier.isdigit() and len(identifier) < 10
-    goal = db.session.get(Goal, int(identifier)) if is_number else None
-    if goal is None or goal.site_id != site.site_id:
-        raise NotFound("Goal not found")
-    return goal
+    return owned_by(site, Goal, identifier)
 
 
 def create_goal(site: Site, data: object, *, actor: Actor = COMMAND) -> Goal:
