@@ -1,7 +1,6 @@
 """`python -m tests.bench.export_bench`: events a second and peak memory of an export, by format."""
 
 import argparse
-import resource
 import subprocess
 import sys
 import tempfile
@@ -11,38 +10,12 @@ from pathlib import Path
 from rybbit.stats.export import Form, export_events
 from rybbit.stats.period import ALL_TIME
 from rybbit.stats.question import Question
-from rybbit.store.lake import LakeOptions, LakeStore
-from tests.bench.read_bench import filled_store
-
-
-def lake(folder: Path) -> LakeStore:
-    """The store in a folder that was filled before."""
-    return LakeStore(
-        LakeOptions(
-            folder=folder / "events",
-            journal=folder / "journal",
-            tombstones=folder / "tombstones",
-            memory="512MB",
-            threads=0,
-            compact_files=64,
-            erase_hours=0,
-        )
-    )
-
-
-def peak_mb() -> float:
-    """The most memory that this process had at once."""
-    try:
-        status = Path("/proc/self/status").read_text()
-    except OSError:
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 / 1024
-    # The figure of `getrusage` is that of the parent, if it is larger.
-    return int(status.partition("VmHWM:")[2].split()[0]) / 1024
+from tests.bench.read_bench import filled_store, open_store, peak_mb
 
 
 def report(folder: Path, form: Form, count: int) -> None:
     """Export everything in this process, and print the figures."""
-    store = lake(folder)
+    store = open_store(folder)
     store.query("select count(*) from events")
     before = peak_mb()
     began, cpu = time.monotonic(), time.process_time()

@@ -1,6 +1,7 @@
 """`python -m tests.bench.read_bench`: disk per event and the time of `overview`, beside raw DuckDB."""
 
 import argparse
+import resource
 import statistics
 import tempfile
 import time
@@ -61,6 +62,16 @@ def filled_store(folder: Path, count: int, *, sites: int) -> LakeStore:
         f" {compacted - moved:.1f} s, {figures['files']} files, {figures['bytes'] / count:.1f} bytes an event"
     )
     return store
+
+
+def peak_mb() -> float:
+    """The most memory that this process had at once."""
+    try:
+        status = Path("/proc/self/status").read_text()
+    except OSError:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 / 1024
+    # The figure of `getrusage` is that of the parent, if it is larger.
+    return int(status.partition("VmHWM:")[2].split()[0]) / 1024
 
 
 def milliseconds(run: Callable[[], object], *, rounds: int = 21) -> float:

@@ -2,7 +2,6 @@
 
 import argparse
 import multiprocessing
-import resource
 import statistics
 import tempfile
 import time
@@ -21,7 +20,7 @@ from rybbit.stats.question import Question
 from rybbit.stats.sessions import session_page
 from rybbit.store.base import EventStore
 from tests.bench.events import DAY_MS
-from tests.bench.read_bench import filled_store, open_store
+from tests.bench.read_bench import filled_store, open_store, peak_mb
 
 _ROUNDS = 7
 _PAGE = 100
@@ -137,8 +136,7 @@ def report(folder: Path, count: int) -> None:
         _print("plain DuckDB", raw)
         ratios = "".join(f"{ours[name] / raw[name]:12.2f}" for name in RAW)
         print(f"{'ratio':12}{ratios}{sum(ours.values()) / sum(raw.values()):12.2f}")
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(f"peak memory of this process: {peak:,.0f} MB")
+    print(f"peak memory of this process: {peak_mb():,.0f} MB")
     store.close()
 
 
