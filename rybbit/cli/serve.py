@@ -4,22 +4,19 @@ import errno
 import logging
 import multiprocessing
 import os
-import signal
 import socket
-import threading
 import time
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from rybbit.cli.init import describe_first_run, set_up_instance
 from rybbit.cli.instance import has_instance, open_app, read_settings
+from rybbit.cli.worker import keep_workers_listening, load_worker
 from rybbit.errors import Conflict
 
 if TYPE_CHECKING:
-    from ctypes import c_byte
-
     from rybbit.config import Config
 
 logger = logging.getLogger("rybbit.serve")
@@ -27,7 +24,6 @@ logger = logging.getLogger("rybbit.serve")
 # A group commit makes a thread wait; more than these cost more in switching than they gain (see
 # tests/bench/track_bench.py).
 DEFAULT_THREADS = 16
-_PARENT_LOOK_SECONDS = 1.0
 _STOP_SECONDS = 30
 _PORT_PATIENCE_SECONDS = 5.0
 _PORT_LOOK_SECONDS = 0.1
@@ -118,7 +114,7 @@ def _host_of(domain: str) -> str:
 
 def _serve(host: str, port: int, workers: int, threads: int) -> None:
     """Run granian until somebody stops it: when workers are killed in quick succession, it gives up."""
-    os.register_at_fork(after_in_child=_hear_sigterm_only)
+    keep_workers_listening()
     while _run_granian(host, port, workers, threads):
         logger.error("Workers died in quick succession; starting all of them anew")
 
@@ -156,37 +152,3 @@ def _run_granian(host: str, port: int, workers: int, threads: int) -> bool:
             raise
         return True
     return False
-
-
-def load_worker(parent: int, loaded: "c_byte") -> Any:
-    """The WSGI app of one worker, made in the worker itself; `loaded` tells the parent that it works."""
-    _hear_sigterm_only()
-    from rybbit.factory import create_app
-
-    app = create_app(migrate=False)
-    runtime = app.extensions["rybbit"]
-    runtime.start()
-    # Beside the first requests, which need not wait for tables that only later ones use.
-    threading.Thread(target=runtime.warm_up, daemon=True).start()
-    threading.Thread(target=_end_with_parent, args=(parent,), daemon=True).start()
-    loaded.value = 1
-    return app
-
-
-def _hear_sigterm_only() -> None:
-    """Leave it to the parent to stop this worker.
-
-    A terminal signals all processes at once, and the parent follows with SIGTERM. Of two signals that
-    come together Python may notice none: a thread other than the main one can take both from the
-    kernel, and the main one sleeps on.
-    """
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGHUP})
-    # Until granian sets its own, a forked worker has the handler of the parent, which would not end it.
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-
-
-def _end_with_parent(parent: int) -> None:
-    """Stop the worker when the server that started it is gone, killed perhaps: nobody else would."""
-    while os.getppid() == parent:
-        time.sleep(_PARENT_LOOK_SECONDS)
-    os.kill(os.getpid(), signal.SIGTERM)

@@ -1,12 +1,18 @@
 """A server that is asked to stop: what is under way is answered, what was counted is written."""
 
+import ctypes
 import fcntl
+import signal
 import socket
+import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from tests.faults.load import Sender, stored_ids
 from tests.faults.server import SERVE, Instance, Server, running, serving, wait_until
@@ -77,6 +83,34 @@ def test_counts_are_written_at_the_end(site: Instance) -> None:
     with serving(site) as server:
         assert _refused(server) == REFUSED
         assert server.event_ids() == []
+
+
+def test_stopped_before_the_first_step_of_a_worker(site: Instance) -> None:
+    arguments = (str(Path(__file__).with_name("slow_birth.py")), *SERVE[2:])
+    server = Server(site, arguments=arguments).start()
+    try:
+        wait_until(lambda: len(server.worker_pids()) == 2, "workers are born")
+        began = time.monotonic()
+        assert server.stop() == 0
+        # Workers that do not hear it are killed after 30 seconds.
+        assert time.monotonic() - began < 20
+        assert server.members() == []
+    finally:
+        server.kill_all()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks the kernel for a thread by its number")
+def test_a_signal_that_another_thread_takes(site: Instance) -> None:
+    """Handlers run in the main thread, which sleeps: the kernel may have woken any other."""
+    with serving(site) as server:
+        victim = server.worker_pids()[0]
+        other = next(
+            int(task.name) for task in Path(f"/proc/{victim}/task").iterdir() if int(task.name) != victim
+        )
+        assert ctypes.CDLL(None, use_errno=True).tgkill(victim, other, signal.SIGTERM) == 0, (
+            ctypes.get_errno()
+        )
+        wait_until(lambda: victim not in server.members(), "the worker ends")
 
 
 def _refused(server: Server) -> int:
