@@ -42,22 +42,37 @@ class Dimension:
 SHOWN_USER = "coalesce(user_id, hex_id(user_hash))"
 """The user as shown: the name somebody gave, else 16 hex digits."""
 
-# Both engines pass over rows whose first argument is null, so that this is about those that have one.
-_PAGE = "case when type = 'pageview' then pathname end"
-ENTRY_PAGE = f"coalesce(min_by({_PAGE}, moment(timestamp, id)), '')"
-EXIT_PAGE = f"coalesce(max_by({_PAGE}, moment(timestamp, id)), '')"
-
-# Later pages of a visit are reached from the site itself and have no source, so the first source counts.
-_UNATTRIBUTED = "('', 'Direct', 'Internal')"
-CHANNEL = (
-    f"coalesce(min_by(case when channel not in {_UNATTRIBUTED} then channel end, moment(timestamp, id)),"
-    " min_by(channel, moment(timestamp, id)), '')"
-)
+_MOMENT = "moment(timestamp, id)"
+WITH_MOMENT = f"select *, {_MOMENT} as moment from events"
+"""All events with what they are ordered by, for `over_moments`."""
 
 
 def first_of(column: str) -> str:
     """SQL for the value of a visit's first event that has one, "" without."""
-    return f"coalesce(min_by({column}, moment(timestamp, id)), '')"
+    return f"coalesce(min_by({column}, {_MOMENT}), '')"
+
+
+def last_of(column: str) -> str:
+    """SQL for the value of a group's last event that has one, null without."""
+    return f"max_by({column}, {_MOMENT})"
+
+
+def over_moments(sql: str) -> str:
+    """The same over rows of `WITH_MOMENT`, which takes half the time to plan where there are many."""
+    return sql.replace(_MOMENT, "moment")
+
+
+# Both engines pass over rows whose first argument is null, so that this is about those that have one.
+_PAGE = "case when type = 'pageview' then pathname end"
+ENTRY_PAGE = first_of(_PAGE)
+EXIT_PAGE = f"coalesce({last_of(_PAGE)}, '')"
+
+# Later pages of a visit are reached from the site itself and have no source, so the first source counts.
+_UNATTRIBUTED = "('', 'Direct', 'Internal')"
+CHANNEL = (
+    f"coalesce(min_by(case when channel not in {_UNATTRIBUTED} then channel end, {_MOMENT}),"
+    f" min_by(channel, {_MOMENT}), '')"
+)
 
 
 def _plain(level: Level, names: str) -> dict[str, Dimension]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from rybbit import clock
-from rybbit.stats.dimensions import ENTRY_PAGE, EXIT_PAGE, SHOWN_USER
+from rybbit.stats.dimensions import ENTRY_PAGE, EXIT_PAGE, SHOWN_USER, WITH_MOMENT, over_moments
 from rybbit.stats.events import SELECTED_SQL, read_event
 from rybbit.stats.period import ALL_TIME
 from rybbit.stats.properties import read_properties
@@ -41,13 +41,15 @@ select
   epoch_ms(min(timestamp)),
   epoch_ms(max(timestamp)) as last,
   (epoch_ms(max(timestamp)) - epoch_ms(min(timestamp))) / 1000,
-  {ENTRY_PAGE},
-  {EXIT_PAGE},
+  {over_moments(ENTRY_PAGE)},
+  {over_moments(EXIT_PAGE)},
   {", ".join(_COUNTS.values())},
   {TRAITS_SQL}
-from events
-where {{visits}} and session_id in (select unnest($sessions))
-  and timestamp >= make_timestamp_ms($earliest) and timestamp <= make_timestamp_ms($latest)
+from (
+  {WITH_MOMENT}
+  where {{visits}} and session_id in (select unnest($sessions))
+    and timestamp >= make_timestamp_ms($earliest) and timestamp <= make_timestamp_ms($latest)
+) as found
 group by session_id
 order by last desc, session_id desc
 """

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from rybbit.stats.dimensions import CHANNEL, SHOWN_USER, first_of
+from rybbit.stats.dimensions import CHANNEL, SHOWN_USER, first_of, last_of, over_moments
 
 _FIRST = ("referrer", "hostname", "utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content")
 _LAST_TEXTS = (
@@ -12,24 +12,21 @@ _LAST_TEXTS = (
 _LAST_NUMBERS = ("lat", "lon", "screen_width", "screen_height")
 
 
-def _last_of(column: str) -> str:
-    return f"max_by({column}, moment(timestamp, id))"
-
-
 _COLUMNS = {
     "user_id": f"any_value({SHOWN_USER})",
     "identified_user_id": "coalesce(max(user_id), '')",
     **{name: first_of(name) for name in _FIRST},
     "channel": CHANNEL,
-    **{name: f"coalesce({_last_of(name)}, '')" for name in _LAST_TEXTS},
-    **{name: _last_of(name) for name in _LAST_NUMBERS},
+    **{name: f"coalesce({last_of(name)}, '')" for name in _LAST_TEXTS},
+    **{name: last_of(name) for name in _LAST_NUMBERS},
 }
 
 TRAITS = tuple(_COLUMNS)
 """The names of what `TRAITS_SQL` selects, in its order."""
 
-TRAITS_SQL = ",\n  ".join(_COLUMNS.values())
-"""For a group of events: where it came from (its first event that says so), and what it was last seen as.
+TRAITS_SQL = over_moments(",\n  ".join(_COLUMNS.values()))
+"""For a group of rows of `WITH_MOMENT`: where it came from (by its first event that says so), and what it was
+last seen as.
 
 `user_id` is the user as shown, `identified_user_id` the name that somebody gave, or "".
 """

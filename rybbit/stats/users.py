@@ -5,7 +5,7 @@ from typing import Any
 
 from rybbit import clock
 from rybbit.stats.buckets import Bucket, find_timeline
-from rybbit.stats.dimensions import SHOWN_USER, is_plain
+from rybbit.stats.dimensions import SHOWN_USER, WITH_MOMENT, is_plain
 from rybbit.stats.page import Page
 from rybbit.stats.period import ALL_TIME
 from rybbit.stats.question import Question
@@ -44,8 +44,7 @@ select
   {counted("pageview")},
   {counted("custom_event")},
   {TRAITS_SQL}
-from events
-where {{visits}} and user_hash in (select unnest($users))
+from ({WITH_MOMENT} where {{visits}} and user_hash in (select unnest($users))) as found
 group by user_hash
 """
 _DURATION = """

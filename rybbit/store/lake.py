@@ -5,10 +5,12 @@ an event can be read the moment it is acknowledged.
 """
 
 import logging
+import re
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -16,6 +18,7 @@ from rybbit.errors import Unavailable
 from rybbit.locks import FileLock, leave_to_parent, register_forkable
 from rybbit.store.base import EVERYTHING, Scope
 from rybbit.store.deadline import Deadline
+from rybbit.store.event import COLUMNS
 from rybbit.store.export import THREADS, CopyStream, Form, Selection, formatted
 from rybbit.store.journal_files import JournalFolder, unfinished_ids
 from rybbit.store.lake_lines import (
@@ -39,6 +42,10 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _LOOKS = 50
+_NAMES = tuple(column.name for column in COLUMNS)
+_WORD = re.compile(r"\w+")
+# Parsing is a tenth of what a small question costs, and the same questions come again and again.
+_PARSED = 256
 
 
 class _View(NamedTuple):
@@ -78,6 +85,7 @@ class LakeStore:
         )
         self._engine: duckdb.DuckDBPyConnection | None = None
         self._engine_lock = threading.Lock()
+        self._parsed = lru_cache(_PARSED)(self._parse)
         self._deadline = Deadline()
         register_forkable(self)
 
@@ -224,7 +232,7 @@ class LakeStore:
             "closed": [str(self._journal.path / name) for name in strict_names],
         }
         bound = {name: paths for name, paths in sources.items() if paths}
-        statement = _with_events(sql, bound, view.hidden)
+        statement = self._parsed(_with_events(sql, bound, view.hidden))
         cursor = self._cursor()
 
         def ask() -> list[tuple[Any, ...]]:
@@ -234,6 +242,10 @@ class LakeStore:
         if seconds is None:
             return ask()
         return self._deadline.run(ask, seconds=seconds, interrupt=cursor.interrupt)
+
+    def _parse(self, sql: str) -> "duckdb.Statement":
+        with self._cursor() as cursor:
+            return cursor.extract_statements(sql)[0]
 
     def accepts_pattern(self, pattern: str) -> bool:
         """See `EventStore.accepts_pattern`."""
@@ -284,16 +296,25 @@ class LakeStore:
 
 def _with_events(sql: str, sources: Mapping[str, object], hidden: str) -> str:
     """The statement with the relation `events` in front of it."""
+    # Planning is most of what a small question costs, so that nothing needless is planned.
+    columns = ", ".join(_columns_of(sql if hidden == NOTHING else f"{sql} {hidden}"))
     parts = []
     if "files" in sources:
-        parts.append("select * from read_parquet($files, union_by_name = true)")
+        parts.append(f"select {columns} from read_parquet($files, union_by_name = true)")
     if "closed" in sources:
-        parts.append(f"select * from ({STRICT_LINES}) where {IS_EVENT}")
+        parts.append(f"select {columns} from ({STRICT_LINES}) where {IS_EVENT}")
     if "open" in sources:
-        parts.append(f"select * from ({LENIENT_LINES}) where {IS_EVENT}")
-    stored = " union all by name ".join(parts) or NO_EVENTS
-    # Planning is most of what a small question costs, so that nothing needless is planned.
+        parts.append(f"select {columns} from ({LENIENT_LINES}) where {IS_EVENT}")
+    stored = " union all ".join(parts) or NO_EVENTS
     relation = stored if hidden == NOTHING else f"select * from ({stored}) where not ({hidden})"
     events = f"events as not materialized ({relation})"
     sql = sql.strip()
     return f"with {events}, {sql[5:]}" if sql.startswith("with ") else f"with {events} {sql}"
+
+
+def _columns_of(sql: str) -> Sequence[str]:
+    """The columns that a query names, among others perhaps."""
+    if "select * from events" in sql:
+        return _NAMES
+    words = set(_WORD.findall(sql))
+    return [name for name in _NAMES if name in words] or ["id"]

@@ -38,7 +38,8 @@ _DELTA_TYPES = {
     Kind.TEXT: "string",
     Kind.TIME: "timestamp_ntz",
 }
-_ROW_GROUP = 122_880
+# Half of what the engine writes of itself: a day of a busy site is then several, which threads share.
+_ROW_GROUP = 61_440
 _FORMAT = f"format parquet, parquet_version v2, compression zstd, row_group_size {_ROW_GROUP}, return_stats"
 
 
