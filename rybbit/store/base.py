@@ -65,8 +65,8 @@ class EventStore(Protocol):
         """Rows of a query over the relation `events`, which holds every acknowledged event once.
 
         `sql` is lower case and may begin with `with`; values are bound as `$name`. It is in DuckDB's words
-        where engines differ; `dialect.py` lists those that may be used. It names the columns that it reads, or
-        says `select * from events`.
+        where engines differ; `dialect.py` lists those that may be used. It names the columns that it reads,
+        or says `select * from events`.
 
         Raises:
             TooSlow: it was not done within `seconds`.

@@ -40,7 +40,7 @@ _DELTA_TYPES = {
 }
 # Half of what the engine writes of itself: a day of a busy site is then several, which threads share.
 _ROW_GROUP = 61_440
-_FORMAT = f"format parquet, parquet_version v2, compression zstd, row_group_size {_ROW_GROUP}, return_stats"
+_FORMAT = f"format parquet, parquet_version v2, compression snappy, row_group_size {_ROW_GROUP}, return_stats"
 
 
 @dataclass(frozen=True, slots=True)
