@@ -83,7 +83,7 @@ class Config:
     )
     compact_files: int = _setting(64, "Number of small files in the store that starts a compaction.")
     erase_hours: int = _setting(1, "Hours after which files that the store replaced are removed.")
-    query_memory: str = _setting("512MB", "Memory that the statistics engine of one process may use.")
+    query_memory: str = _setting("400MB", "Memory that the statistics engine of one process may use.")
     query_threads: int = _setting(0, "Threads of the statistics engine; 0 is one a core.")
     log_level: str = _setting("INFO", "DEBUG, INFO, WARNING or ERROR.")
 

@@ -22,20 +22,30 @@ _FILE = click.Path(exists=True, dir_okay=False, readable=True, path_type=Path)
 
 
 @click.command("import")
-@click.argument("file", type=_FILE)
+@click.argument("file", type=_FILE, required=False)
 @click.option("--site", "site_id", required=True, help="Number or id of the site.")
 @click.option("--format", "form", default="auto", show_default=True, type=click.Choice(_FORMATS))
 @click.option(
     "--timezone", default="UTC", show_default=True, help="Time zone of moments and days without one."
 )
 @click.option("--again", is_flag=True, help="Import a file that was imported before; its events are doubled.")
-def import_(file: Path, site_id: str, form: str, timezone: str, again: bool) -> None:
+@click.option(
+    "--give-up",
+    is_flag=True,
+    help="Instead: end what was broken off; what is in stays, the rest does not come.",
+)
+def import_(file: Path | None, site_id: str, form: str, timezone: str, again: bool, give_up: bool) -> None:
     """Import events into a site: JSON lines or Parquet of `rybbit export`, Umami's or Plausible's CSV export.
 
     A server may run meanwhile. If it is broken off, the same command goes on where it was: nothing is lost,
     and nothing doubled. Lines that are no events are counted and told. Plausible exports daily figures, from
     which visits are made that add up to them.
     """
+    if give_up:
+        _give_up(site_id)
+        return
+    if file is None:
+        raise click.UsageError("Missing argument 'FILE'.")
     from rybbit.transfer.files import open_export
 
     zone = _zone(timezone)
@@ -66,6 +76,19 @@ def import_(file: Path, site_id: str, form: str, timezone: str, again: bool) -> 
         runtime.store.close()
         domain = site.domain
     _report(outcome, domain)
+
+
+def _give_up(site_id: str) -> None:
+    """End what was broken off, so that visitors of the site can be erased again."""
+    with open_instance() as app:
+        from rybbit.services.sites import site_for
+        from rybbit.transfer.importing import give_up
+
+        site = site_for(site_id)
+        runtime: Runtime = app.extensions["rybbit"]
+        runtime.loads.path.mkdir(exist_ok=True)
+        count = give_up(runtime.loads, site.site_id)
+        click.echo(f"Gave up {count} unfinished import{'' if count == 1 else 's'} into {site.domain}.")
 
 
 def _zone(name: str) -> "ZoneInfo":

@@ -78,8 +78,11 @@ class Deletion:
             Conflict: an import is not finished, which would bring them back.
             Unavailable: nothing can be written now.
         """
-        if self._loads is not None and site_id in self._loads.unfinished_sites():
-            raise Conflict("An import into this site is not finished; run it again to its end, then erase")
+        if self._loads is not None and self._loads.unfinished(site_id):
+            raise Conflict(
+                "An import into this site is not finished: run it again to its end,"
+                " or end it with `rybbit import --give-up`"
+            )
         self._receipts.forget_visitor(site_id, user_hash)
         try:
             self._tombstones.add(site_id, user_hash=user_hash, last_id=self._receipts.last_id())

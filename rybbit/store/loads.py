@@ -22,12 +22,14 @@ class LoadFolder:
             replace_file(counter, str(number).encode())
         return number
 
-    def unfinished_sites(self) -> set[int]:
-        """The numbers of the sites that an import into has begun and not ended."""
-        found = set()
+    def unfinished(self, site_id: int) -> list[Path]:
+        """The folders of imports into a site that have begun and not ended."""
+        found = []
         for path in self.path.glob("*/state.json"):
             try:
-                found.add(int(json.loads(path.read_bytes())["site_id"]))
+                state = json.loads(path.read_bytes())
             except FileNotFoundError:
                 continue
+            if state["site_id"] == site_id:
+                found.append(path.parent)
         return found

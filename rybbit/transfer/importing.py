@@ -78,27 +78,15 @@ class Importer:
         Raises:
             Conflict: it was imported before, another import is under way, or the site is gone.
         """
-        with self._alone():
+        with _alone(self._loads):
             key = _key_of(path, self._site.site_id)
             folder = self._loads.path / key
-            done = self._loads.path / f"{key}.done"
             was_resumed = (folder / "state.json").exists()
-            if done.exists() and not again and not was_resumed:
+            if _done(self._loads, key).exists() and not again and not was_resumed:
                 raise Conflict(f"{path.name} was imported into this site before; with --again it is doubled")
             state = self._prepared(folder, source, tell)
             state = self._place_all(folder, state, tell)
-            return self._finish(folder, state, done, was_resumed=was_resumed)
-
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        lock = FileLock(self._loads.path / "import.lock")
-        if not lock.acquire(blocking=False):
-            raise Conflict("Another import is under way")
-        try:
-            yield
-        finally:
-            lock.release()
-            lock.close()
+            return self._finish(folder, state, was_resumed=was_resumed)
 
     def _prepared(self, folder: Path, source: Source, tell: Tell) -> State:
         """The note of an import whose events lie sorted in the folder."""
@@ -153,14 +141,54 @@ class Importer:
         crash_point("import:placed")
         return _write(folder, replace(state, part=state.part + 1, is_staged=False))
 
-    def _finish(self, folder: Path, state: State, done: Path, *, was_resumed: bool) -> Outcome:
+    def _finish(self, folder: Path, state: State, *, was_resumed: bool) -> Outcome:
         rejected = self._loads.path / f"rejected-{state.number}.txt"
         if (folder / "rejected.txt").exists():
             (folder / "rejected.txt").rename(rejected)
         crash_point("import:moved")
-        replace_file(done, json.dumps({"events": state.events, "number": state.number}).encode())
+        _mark_done(self._loads, folder.name, state)
         _clear(folder)
         return Outcome(state.events, state.rejected, rejected, was_resumed)
+
+
+def give_up(loads: LoadFolder, site_id: int) -> int:
+    """Let the unfinished imports into a site be: what is in stays, the rest does not come.
+
+    Answers how many there were.
+
+    Raises:
+        Conflict: an import is under way.
+    """
+    with _alone(loads):
+        folders = loads.unfinished(site_id)
+        for folder in folders:
+            state = State(**json.loads((folder / "state.json").read_bytes()))
+            if state.part or state.is_staged:
+                # The same file would double what is in.
+                _mark_done(loads, folder.name, state)
+            _clear(folder)
+    return len(folders)
+
+
+def _mark_done(loads: LoadFolder, key: str, state: State) -> None:
+    note = json.dumps({"events": state.events, "number": state.number})
+    replace_file(_done(loads, key), note.encode())
+
+
+def _done(loads: LoadFolder, key: str) -> Path:
+    return loads.path / f"{key}.done"
+
+
+@contextmanager
+def _alone(loads: LoadFolder) -> Iterator[None]:
+    lock = FileLock(loads.path / "import.lock")
+    if not lock.acquire(blocking=False):
+        raise Conflict("Another import is under way")
+    try:
+        yield
+    finally:
+        lock.release()
+        lock.close()
 
 
 class _Reader:

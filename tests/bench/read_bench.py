@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from rybbit import clock
+from rybbit.config import Config
 from rybbit.locks import FileLock
 from rybbit.stats.events import event_page
 from rybbit.stats.overview import overview
@@ -19,6 +20,8 @@ from rybbit.store.lake import LakeOptions, LakeStore
 from rybbit.store.mover import Mover
 from tests.bench.events import DAY_MS, event_lines, write_journal
 
+MEMORY = Config().query_memory
+
 
 def open_store(folder: Path) -> LakeStore:
     """The lake in a folder, with the memory and threads that a server gives it."""
@@ -27,7 +30,7 @@ def open_store(folder: Path) -> LakeStore:
             folder=folder / "events",
             journal=folder / "journal",
             tombstones=folder / "tombstones",
-            memory="512MB",
+            memory=MEMORY,
             threads=0,
             compact_files=64,
             erase_hours=0,

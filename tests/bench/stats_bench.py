@@ -20,7 +20,7 @@ from rybbit.stats.question import Question
 from rybbit.stats.sessions import session_page
 from rybbit.store.base import EventStore
 from tests.bench.events import DAY_MS
-from tests.bench.read_bench import filled_store, open_store, peak_mb
+from tests.bench.read_bench import MEMORY, filled_store, open_store, peak_mb
 
 _ROUNDS = 7
 _PAGE = 100
@@ -112,7 +112,7 @@ class Plain:
         """A call that puts a question to it."""
         import duckdb
 
-        engine = duckdb.connect(config={"memory_limit": "512MB"})
+        engine = duckdb.connect(config={"memory_limit": MEMORY})
         engine.execute("set parquet_metadata_cache = true")
         values = {"files": self.files, "start": self.start}
         return lambda: engine.execute(sql, values).fetchall()

@@ -8,6 +8,8 @@ import pytest
 
 from tests.store.clickhouse_http import PASSWORD
 from tests.store.clickhouse_parts import SmallServer
+from tests.web.people import make_cast
+from tests.web.visitors import Visitor
 from tests.web.world import Sender, World, running
 
 
@@ -62,3 +64,17 @@ def test_while_it_is_away(world: World, clickhouse: SmallServer) -> None:
     assert _health(world) == (200, "ok", "ok")
     assert world.read(tenant, "overview").json["data"]["pageviews"] == 2  # type: ignore[index]
     assert PASSWORD not in str(world.runtime.describe())
+
+
+def test_sites_are_listed_while_it_is_away(world: World, clickhouse: SmallServer) -> None:
+    cast = make_cast(world)
+    owner = Visitor(cast, "owner")
+    assert "event store" not in owner.get("/sites").text
+    clickhouse.stop()
+    page = owner.get("/sites")
+    assert page.status_code == 200
+    assert cast.domain in page.text
+    assert "the event store does not answer" in page.text
+    assert owner.get("/sites/{site}/settings/general").status_code == 200
+    clickhouse.start()
+    assert "event store" not in owner.get("/sites").text

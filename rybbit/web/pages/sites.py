@@ -1,20 +1,23 @@
 """The sites that somebody can see, and making another one."""
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 
 from flask import Blueprint, Response, url_for
 from wtforms import SelectField, StringField
 
-from rybbit.errors import Conflict, Forbidden, InvalidInput
+from rybbit.errors import Conflict, Forbidden, InvalidInput, Unavailable
 from rybbit.extensions import db
 from rybbit.models import Organization, Site
 from rybbit.services import organizations, site_access, sites
-from rybbit.stats.traffic import DAYS, recent_traffic
+from rybbit.stats.traffic import DAYS, Traffic, recent_traffic
 from rybbit.web.access import current_runtime
 from rybbit.web.htmx import lead_to, show
 from rybbit.web.pages.forms import PageForm, trim
 from rybbit.web.pages.guards import current_account, current_person
+
+logger = logging.getLogger(__name__)
 
 blueprint = Blueprint("sites", __name__, url_prefix="/sites")
 
@@ -34,7 +37,7 @@ class NewSiteForm(PageForm):
 def index() -> Response:
     """The list, by organization."""
     seen = site_access.sites_of(current_account())
-    traffic = recent_traffic(current_runtime().store, [each.site.site_id for each in seen])
+    traffic = _traffic([each.site.site_id for each in seen])
     by_organization = groupby(seen, key=lambda each: each.organization)
     return show(
         "sites/index.html",
@@ -44,6 +47,15 @@ def index() -> Response:
         days=DAYS,
         may_create=bool(_organizations()),
     )
+
+
+def _traffic(site_ids: Sequence[int]) -> Mapping[int, Traffic]:
+    """The last days of the sites; of none where the store does not answer, since settings do without it."""
+    try:
+        return recent_traffic(current_runtime().store, site_ids)
+    except Unavailable as error:
+        logger.warning("Sites are listed without their figures: %s", error)
+        return {}
 
 
 @blueprint.get("/new")
