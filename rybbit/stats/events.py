@@ -37,6 +37,8 @@ order by timestamp desc, id desc
 
 _REST = "select 1 from events where {events} and timestamp < make_timestamp_ms($oldest) limit 1"
 
+_COUNT = "select count(*) from events where {matching}"
+
 
 @dataclass(frozen=True, slots=True)
 class EventPage:
@@ -71,6 +73,11 @@ def event_page(
     rows = question.ask(store, _PAGE, {"oldest": oldest})
     events = [read_event(row, with_address=with_addresses) for row in rows]
     return EventPage(events, bool(question.ask(store, _REST, {"oldest": oldest})), oldest)
+
+
+def count_events(store: EventStore, question: Question) -> int:
+    """How many events match."""
+    return int(question.ask(store, _COUNT)[0][0])
 
 
 def _latest(*moments: int | None) -> int | None:

@@ -9,6 +9,7 @@ from tests.browser.stage import Kind, Who
 from tests.browser.states import (
     Preparation,
     ask_for_a_reset,
+    ask_for_retention,
     asked,
     asked_on_a_page,
     exclude_and_try,
@@ -146,6 +147,12 @@ _SITES = [
         "/sites/{site}/settings/general",
         prepare=refused("Save", "#domain-error", Domain="quiet.example.com"),
     ),
+    Shown(
+        "retention-refused",
+        "/sites/{site}/settings/general",
+        prepare=refused("Change", "#days-error", Days_that_events_are_kept="a month"),
+    ),
+    Shown("retention-ask", "/sites/{site}/settings/general", prepare=ask_for_retention),
     Shown("delete", "/sites/{site}/settings/general/delete"),
     Shown(
         "delete-refused",

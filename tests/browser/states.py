@@ -75,6 +75,13 @@ def ask_for_a_reset(page: Page) -> None:
     page.get_by_text("is on its way").wait_for()
 
 
+def ask_for_retention(page: Page) -> None:
+    """Type a number of days, and be asked whether what is older may go."""
+    page.get_by_label("Days that events are kept").fill("30")
+    page.get_by_role("button", name="Change", exact=True).click()
+    page.locator("#retention-confirm").wait_for()
+
+
 def exclude_and_try(page: Page) -> None:
     """Exclude a range and a country, and try the rules."""
     if not page.get_by_role("button", name="Remove 192.0.2.0/24").count():

@@ -62,6 +62,9 @@ FORMS = {
     "/sites/<site>/settings/exclusions/test": Form("It would be kept", {"address": "192.0.2.9"}),
     "/sites/<site>/settings/general": Form("Settings saved", {"name": "Other", "domain": "{domain}"}),
     "/sites/<site>/settings/general/delete": Form("was deleted", {"typed_domain": "{domain}"}),
+    "/sites/<site>/settings/general/retention": Form(
+        "Events are kept for 30 days", {"days": "30", "confirmed": "30"}
+    ),
     "/sites/<site>/settings/keys": Form("Key made", {"name": "Backend"}),
     "/sites/<site>/settings/keys/<key_id>/revoke": Form("Key revoked"),
     "/sites/<site>/settings/sharing/link": Form("Private key made"),

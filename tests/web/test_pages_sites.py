@@ -19,6 +19,7 @@ READING = [f"/sites/{{site}}/settings/{tab}" for tab in TABS] + ["/sites/{site}/
 # What owners and admins do, each with a form that is fit.
 CHANGES: dict[str, dict[str, str]] = {
     "/sites/{site}/settings/general": {"name": "Other", "domain": "other.example.com"},
+    "/sites/{site}/settings/general/retention": {"days": "30", "confirmed": "30"},
     "/sites/{site}/settings/tracking": {"track_ip": "y"},
     "/sites/{site}/settings/exclusions/addresses": {"patterns": "192.0.2.0/24", "note": "Office"},
     "/sites/{site}/settings/exclusions/mine": {},

@@ -2,7 +2,7 @@
 
 from flask import Flask
 
-from rybbit.web.pages import exclusions, filters, general, install, sharing, site_keys, tracking
+from rybbit.web.pages import exclusions, filters, general, install, retention, sharing, site_keys, tracking
 from rybbit.web.pages.account import blueprint as account
 from rybbit.web.pages.account_keys import blueprint as account_keys
 from rybbit.web.pages.guards import (
@@ -59,6 +59,7 @@ organization_admin.register_blueprint(organization_settings)
 for page in (install, general, tracking, exclusions, site_keys, sharing):
     site_member.register_blueprint(page.blueprint)
     site_admin.register_blueprint(page.changes)
+site_admin.register_blueprint(retention.changes)
 site_member.register_blueprint(inspector)
 
 

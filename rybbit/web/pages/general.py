@@ -9,6 +9,7 @@ from rybbit.web.access import current_runtime
 from rybbit.web.htmx import lead_to, show, show_change
 from rybbit.web.pages.forms import PageForm, trim
 from rybbit.web.pages.guards import current_person, current_site
+from rybbit.web.pages.retention import RetentionForm
 from rybbit.web.pages.settings_form import SettingsForm
 
 # What members see, and what owners and admins do.
@@ -42,7 +43,7 @@ def first() -> Response:
 @blueprint.get("/general")
 def index() -> Response:
     """The settings."""
-    return show(_PAGE, _PART, form=GeneralForm.of(current_site()))
+    return _show(GeneralForm.of(current_site()))
 
 
 @changes.post("")
@@ -50,7 +51,7 @@ def save() -> Response:
     """Save what was changed."""
     form = GeneralForm()
     if not form.save(current_site(), actor=current_person()):
-        return show(_PAGE, _PART, status=422, form=form)
+        return _show(form, status=422)
     db.session.commit()
     return show_change(
         _PART,
@@ -59,6 +60,10 @@ def save() -> Response:
         form=GeneralForm.of(current_site()),
         title_changed=True,
     )
+
+
+def _show(form: GeneralForm, *, status: int = 200) -> Response:
+    return show(_PAGE, _PART, status=status, form=form, retention=RetentionForm.of(current_site()))
 
 
 @changes.route("/delete", methods=["GET", "POST"])
