@@ -44,8 +44,10 @@ logger = logging.getLogger(__name__)
 _LOOKS = 50
 _NAMES = tuple(column.name for column in COLUMNS)
 _WORD = re.compile(r"\w+")
-# Parsing is a tenth of what a small question costs, and the same questions come again and again.
-_PARSED = 256
+# Parsing is a tenth of what a small question costs, and the same questions come again and again. Each takes
+# some twenty times its length of memory; long ones are goals and funnels, which hardly come twice.
+_PARSED = 128
+_LONGEST_PARSED = 4_000
 
 
 class _View(NamedTuple):
@@ -232,7 +234,8 @@ class LakeStore:
             "closed": [str(self._journal.path / name) for name in strict_names],
         }
         bound = {name: paths for name, paths in sources.items() if paths}
-        statement = self._parsed(_with_events(sql, bound, view.hidden))
+        text = _with_events(sql, bound, view.hidden)
+        statement = self._parsed(text) if len(text) <= _LONGEST_PARSED else text
         cursor = self._cursor()
 
         def ask() -> list[tuple[Any, ...]]:
