@@ -163,7 +163,7 @@ def give_up(loads: LoadFolder, site_id: int) -> int:
         folders = loads.unfinished(site_id)
         for folder in folders:
             state = State(**json.loads((folder / "state.json").read_bytes()))
-            if state.part or state.is_staged:
+            if state.part or (state.is_staged and not (folder / "part.jsonl").exists()):
                 # The same file would double what is in.
                 _mark_done(loads, folder.name, state)
             _clear(folder)

@@ -3,14 +3,16 @@
 import os
 import signal
 import time
+from pathlib import Path
 
 import pytest
 
 from tests.faults.load import load_on, stored_ids
-from tests.faults.server import Instance, Server, serving, wait_until
+from tests.faults.server import SERVE, Instance, Server, serving, wait_until
 
 # Files are closed and moved all the time, so that the kills meet every state of them.
 BUSY = {"RYBBIT_JOURNAL_FILE_SECONDS": "0.3", "RYBBIT_MOVE_SECONDS": "0.5", "RYBBIT_COMPACT_FILES": "4"}
+SLOW_BIRTH = (str(Path(__file__).with_name("slow_birth.py")), *SERVE[2:])
 
 
 def test_killed_workers(site: Instance) -> None:
@@ -82,8 +84,9 @@ def test_parent_killed_while_workers_load(site: Instance) -> None:
         server.kill_all()
 
 
-def test_stopped_while_workers_load(site: Instance) -> None:
-    server = Server(site).start()
+@pytest.mark.parametrize("arguments", [SERVE, SLOW_BIRTH], ids=["loading", "before their first step"])
+def test_stopped_while_workers_load(site: Instance, arguments: tuple[str, ...]) -> None:
+    server = Server(site, arguments=arguments).start()
     try:
         wait_until(lambda: len(server.worker_pids()) == 2, "workers are born")
         began = time.monotonic()

@@ -6,7 +6,6 @@ import signal
 import socket
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -83,20 +82,6 @@ def test_counts_are_written_at_the_end(site: Instance) -> None:
     with serving(site) as server:
         assert _refused(server) == REFUSED
         assert server.event_ids() == []
-
-
-def test_stopped_before_the_first_step_of_a_worker(site: Instance) -> None:
-    arguments = (str(Path(__file__).with_name("slow_birth.py")), *SERVE[2:])
-    server = Server(site, arguments=arguments).start()
-    try:
-        wait_until(lambda: len(server.worker_pids()) == 2, "workers are born")
-        began = time.monotonic()
-        assert server.stop() == 0
-        # Workers that do not hear it are killed after 30 seconds.
-        assert time.monotonic() - began < 20
-        assert server.members() == []
-    finally:
-        server.kill_all()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="asks the kernel for a thread by its number")
