@@ -72,12 +72,13 @@ def open_engine(
         config["threads"] = threads
     engine = duckdb.connect(":memory:", config=config)
     for statement in (
-        "set timezone = 'UTC'",
-        "set autoinstall_known_extensions = false",
-        "set autoload_known_extensions = false",
-        "set parquet_metadata_cache = true",
+        # Without the word, some would hold for this connection alone, and not for its cursors.
+        "set global timezone = 'UTC'",
+        "set global autoinstall_known_extensions = false",
+        "set global autoload_known_extensions = false",
+        "set global parquet_metadata_cache = true",
         "set enable_progress_bar = false",
-        "set lock_configuration = true",
+        "set global lock_configuration = true",
         *DUCKDB_MACROS,
     ):
         engine.execute(statement)

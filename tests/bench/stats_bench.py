@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rybbit import clock
 from rybbit.stats.breakdown import breakdown
 from rybbit.stats.buckets import Bucket
 from rybbit.stats.dimensions import find_dimension
@@ -19,7 +18,6 @@ from rybbit.stats.period import Period, parse_period
 from rybbit.stats.question import Question
 from rybbit.stats.sessions import session_page
 from rybbit.store.base import EventStore
-from tests.bench.events import DAY_MS
 from tests.bench.read_bench import MEMORY, filled_store, open_store, peak_mb
 
 _ROUNDS = 7
@@ -154,9 +152,8 @@ def _print(title: str, times: dict[str, float]) -> None:
 
 
 def _last(days: int) -> Period:
-    # Of these days the last one is today: events end now.
-    first = clock.from_ms(clock.now_ms() - (days - 1) * DAY_MS).date()
-    return parse_period({"start_date": first.isoformat(), "end_date": clock.now().date().isoformat()})
+    # Whole days before now, when the events end: as many at every hour.
+    return parse_period({"past_minutes_start": str(days * 24 * 60)})
 
 
 def main() -> None:

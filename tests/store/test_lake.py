@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rybbit.errors import Unavailable
+from rybbit.store import lake
 from rybbit.store.base import Scope
 from rybbit.store.event import COLUMNS, Kind
 from rybbit.store.journal_files import CONTINUED, JournalFolder, Listing
@@ -106,6 +107,28 @@ class TestRelation:
         for statement in ("install httpfs", "set memory_limit = '9GB'"):
             with parts.store._cursor() as cursor, pytest.raises(duckdb.Error):
                 cursor.execute(statement)
+
+    def test_every_question_finds_the_engine_as_it_was_set(
+        self, parts: Parts, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("TZ", "America/New_York")
+        found = parts.store.query(
+            "select current_setting('TimeZone'), current_setting('parquet_metadata_cache')"
+        )
+        assert found == [("UTC", True)]
+
+    def test_files_that_are_gone_are_forgotten_some_time(
+        self, parts: Parts, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(lake, "_VERSIONS_OF_AN_ENGINE", 4)
+        remembered = []
+        for number in range(12):
+            parts.move_line(line(number + 1))
+            assert parts.count() == number + 1
+            parts.store.rewrite(everything=True)
+            [(size,)] = parts.store.query("select sum(memory_usage_bytes) from duckdb_memory()")
+            remembered.append(size)
+        assert max(remembered[4:]) <= 2 * max(remembered[:4])
 
 
 _TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=40)
