@@ -30,6 +30,12 @@ class Scope:
     start_ms: int | None = None
     end_ms: int | None = None
 
+    def may_be_before(self, site_id: int, moment_ms: int | None) -> bool:
+        """Whether an event of a site from before a moment, of any time for None, can be touched."""
+        if self.site_id not in (None, site_id):
+            return False
+        return moment_ms is None or self.start_ms is None or self.start_ms < moment_ms
+
 
 EVERYTHING = Scope()
 

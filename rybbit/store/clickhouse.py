@@ -176,7 +176,7 @@ class ClickHouseStore:
         statement = compose(
             sql,
             parameters or {},
-            view=self._view(),
+            view=self._view(scope),
             stored=self._tables.events,
             last_id=self._progress.last_id,
             scope=scope,
@@ -187,12 +187,12 @@ class ClickHouseStore:
             statement.sql, statement.parameters, tables=statement.tables, settings=settings
         )
 
-    def _view(self) -> View:
+    def _view(self, scope: Scope) -> View:
         for _ in range(_LOOKS):
             if self._progress.known() is None:
                 self._progress.assume(self._stored_batch())
             try:
-                return look(self._journal, self._tombstones, self._progress)
+                return look(self._journal, self._tombstones, self._progress, scope)
             except FilesChanged:
                 logger.debug("The journal changed under a query; looking again")
         raise TimeoutError("The journal kept changing while a query looked at it")

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rybbit.errors import Unavailable
+from rybbit.store.base import Scope
 from rybbit.store.clickhouse_progress import Progress
 from rybbit.store.journal_files import JournalFolder, end_of_last_batch
 from rybbit.store.tombstones import Tombstones
@@ -29,15 +30,15 @@ class FilesChanged(Exception):
     """The mover came between the look at the folder and the reading of a file."""
 
 
-def look(journal: JournalFolder, tombstones: Tombstones, progress: Progress) -> View:
-    """One look at it.
+def look(journal: JournalFolder, tombstones: Tombstones, progress: Progress, scope: Scope) -> View:
+    """One look at it, for a query of a scope.
 
     Raises:
         FilesChanged: look again.
         Unavailable: there is more than a query can be sent.
     """
     # Deletions first: one that is over by then has gone from the table, too.
-    hidden = tombstones.hidden()
+    hidden = tombstones.hidden(scope)
     before = journal.listing()
     known = progress.known()
     if known is None or journal.listing() != before:

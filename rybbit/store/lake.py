@@ -155,7 +155,7 @@ class LakeStore:
 
         unreadable = False
         for _ in range(_LOOKS):
-            view = self._consistent_view()
+            view = self._consistent_view(scope)
             if view is None:
                 continue
             try:
@@ -191,7 +191,7 @@ class LakeStore:
         """The files of this moment under names that stay, and the condition of what is deleted."""
         sweep_pins(self._pins)
         for _ in range(_LOOKS):
-            view = self._consistent_view()
+            view = self._consistent_view(scope)
             if view is None:
                 continue
             files = [Path(path) for path in view.snapshot.paths_in(scope)]
@@ -204,10 +204,10 @@ class LakeStore:
                 logger.debug("The files changed under an export; looking again", exc_info=True)
         raise TimeoutError("The event files kept changing while an export looked at them")
 
-    def _consistent_view(self) -> _View | None:
+    def _consistent_view(self, scope: Scope) -> _View | None:
         """A snapshot and the journal files beyond it; None if they changed meanwhile."""
         # Deletions first: one that is over by then has left the files of the snapshot, too.
-        hidden = self._tombstones.hidden()
+        hidden = self._tombstones.hidden(scope)
         before = self._journal.listing()
         snapshot = self._table.snapshot()
         # The snapshot twice as well: both listings can miss a file that was renamed, then moved.

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from rybbit import clock
 from rybbit.locks import FileLock
+from rybbit.store.base import EVERYTHING, Scope
 from rybbit.store.journal_files import replace_file
 
 _DAY_MS = 86_400_000
@@ -30,12 +31,13 @@ class Retention:
         """Whether any site ever had a limit."""
         return self._path.exists()
 
-    def condition(self) -> str:
-        """The SQL condition of events that are too old now, in words of every engine; "" if none can be."""
+    def condition(self, scope: Scope = EVERYTHING) -> str:
+        """The SQL condition of what is too old of a scope, in words of every engine; "" if nothing is."""
         now_ms = clock.now_ms()
         sites = defaultdict(list)
         for site_id, days in self._state()["days"].items():
-            sites[days].append(site_id)
+            if scope.may_be_before(site_id, now_ms - days * _DAY_MS):
+                sites[days].append(site_id)
         return " or ".join(
             f"(site_id in ({', '.join(f'{site_id:d}' for site_id in sorted(found))})"
             f" and {older_than(now_ms - days * _DAY_MS)})"

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from rybbit.store.tombstones import Tombstones
+from rybbit.store.base import EVERYTHING, Scope
+from rybbit.store.tombstones import NOTHING, Tombstones
 from tests.store.clickhouse_parts import drop_database, make_clickhouse_parts
 from tests.store.conftest import Clocks
 from tests.store.parts import NOON_MS, Parts, line, make_parts
@@ -59,6 +60,26 @@ def test_another_process_obeys_without_being_told(parts: Parts) -> None:
     assert parts.ids() == [12, 13]
     Tombstones(parts.tombstones.path).keep_only({1: 9})
     assert parts.ids() == []
+
+
+@pytest.mark.parametrize("start_ms", [None, EDGE_MS - 1, EDGE_MS, EDGE_MS + 1])
+def test_of_any_beginning_nothing_too_old_is_seen(parts: Parts, start_ms: int | None) -> None:
+    parts.move_line(*events(1, 10), *events(2, 20))
+    parts.tombstones.keep_only({1: 10})
+    for site_id, kept in ((1, [12, 13]), (2, [20, 21, 22, 23])):
+        since = "" if start_ms is None else f" and timestamp >= make_timestamp_ms({start_ms})"
+        sql = f"select id from events where site_id = {site_id}{since} order by id"
+        rows = [row[0] for row in parts.store.query(sql, scope=Scope(site_id, start_ms))]
+        first = {None: 0, EDGE_MS - 1: 1, EDGE_MS: 2, EDGE_MS + 1: 3}[start_ms]
+        assert rows == [number for number in kept if number % 10 >= first]
+
+
+def test_a_question_that_it_cannot_concern_is_not_burdened(parts: Parts) -> None:
+    parts.tombstones.keep_only({1: 10})
+    hidden = parts.tombstones.hidden
+    assert hidden(Scope(2)) == hidden(Scope(1, EDGE_MS)) == NOTHING
+    for scope in (EVERYTHING, Scope(1), Scope(1, EDGE_MS - 1), Scope(None, NOON_MS - 11 * DAY_MS)):
+        assert "site_id" in hidden(scope)
 
 
 def rewrite(parts: Parts, clocks: Clocks) -> None:

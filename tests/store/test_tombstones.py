@@ -1,6 +1,9 @@
 """Tombstones: what is deleted is hidden at once, from readers and from the mover."""
 
 import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -32,6 +35,11 @@ class TestFolder:
             (4, -(2**63), 2**62),
         ]
         assert {each.created_ms for each in found} == {clocks.now_ms}
+
+    def test_one_that_is_set_anew_is_read_anew(self, tombstones: Tombstones) -> None:
+        for user in (5, 6):
+            tombstones.add(3, user_hash=user, last_id=7, name="one.json")
+            assert [each.user_hash for each in tombstones.all()] == [user]
 
     def test_one_under_way_is_none(self, tombstones: Tombstones) -> None:
         tombstones.add(3)
@@ -94,16 +102,19 @@ class TestFolder:
         self, tombstones: Tombstones, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         tombstones.add(3)
-        real = Path.glob
+        real = os.scandir
 
-        def glob(path: Path, pattern: str) -> list[Path]:
-            found = list(real(path, pattern))
+        @contextmanager
+        def scandir(path: Path) -> Iterator[list[os.DirEntry[str]]]:
+            with real(path) as entries:
+                found = list(entries)
             for each in found:
-                each.unlink()
-            return found
+                Path(each).unlink()
+            yield found
 
-        monkeypatch.setattr(Path, "glob", glob)
+        monkeypatch.setattr(os, "scandir", scandir)
         assert tombstones.all() == []
+        assert not list(tombstones.path.iterdir())
 
 
 class TestCondition:
