@@ -24,7 +24,7 @@ from typing import Protocol
 from rybbit import clock
 from rybbit.ingest.known_ids import WINDOW_MS, Known, KnownIds
 from rybbit.ingest.sessions import KEPT_MS
-from rybbit.ingest.span_table import Row, SpanTable
+from rybbit.ingest.span_table import BLOCK_MS, Row, SpanTable
 from rybbit.locks import QuickLock, register_forkable
 from rybbit.store.event import first_id_at, read_line, received_ms
 from rybbit.store.journal import Entry, Position
@@ -42,8 +42,8 @@ class History(Protocol):
     def last_id(self) -> int:
         """The greatest id given so far, 0 if none."""
 
-    def spans_since(self, milliseconds: int) -> Iterable[Row]:
-        """The sessions with events received since then."""
+    def spans_since(self, milliseconds: int, *, block_ms: int) -> Iterable[Row]:
+        """What sessions did in each block of so many milliseconds, if it was received since then."""
 
     def event_ids_since(self, first_id: int) -> Iterable[Known]:
         """The events received since then that carry an event_id."""
@@ -142,9 +142,8 @@ class Receipts:
     def _make_ready(self) -> None:
         """Open what is closed, make anew what is lost, finish what was interrupted."""
         if not self._spans.is_ready():
-            self._spans.fill(
-                self._history.spans_since(clock.now_ms() - KEPT_MS), last_id=self._history.last_id()
-            )
+            rows = self._history.spans_since(clock.now_ms() - KEPT_MS, block_ms=BLOCK_MS)
+            self._spans.fill(rows, last_id=self._history.last_id())
             # Who began the last write is not known any more, so look.
             self._spans.is_noted = True
         if self._spans.is_noted:

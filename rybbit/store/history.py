@@ -6,7 +6,7 @@ from rybbit.store.event import first_id_at, received_ms
 _SPANS = """
 select site_id, user_hash, session_id, epoch_ms(min(timestamp)), epoch_ms(max(timestamp)), max(id)
 from events
-group by site_id, user_hash, session_id
+group by site_id, user_hash, session_id, divide(epoch_ms(timestamp), $block_ms)
 having max(id) >= $first_id
 """
 
@@ -28,12 +28,15 @@ class StoredHistory:
         """The greatest id given so far, 0 if none."""
         return int(self._store.query("select coalesce(max(id), 0) from events")[0][0])
 
-    def spans_since(self, milliseconds: int) -> list[tuple[int, int, int, int, int, int]]:
-        """Sessions with events received since then, in rows of six numbers.
+    def spans_since(
+        self, milliseconds: int, *, block_ms: int
+    ) -> list[tuple[int, int, int, int, int, int]]:
+        """What sessions did in each block of so many milliseconds, if it was received since then.
 
-        site_id, user_hash, session_id, the first and last moment, and the receipt of the last event.
+        Rows of site_id, user_hash, session_id, the first and last moment, and the receipt of the last event.
         """
-        rows = self._store.query(_SPANS, {"first_id": first_id_at(milliseconds)})
+        values = {"first_id": first_id_at(milliseconds), "block_ms": block_ms}
+        rows = self._store.query(_SPANS, values)
         return [(*map(int, row[:5]), received_ms(int(row[5]))) for row in rows]  # type: ignore[misc]
 
     def event_ids_since(self, first_id: int) -> list[tuple[int, str, int]]:

@@ -30,7 +30,7 @@ class NoHistory:
     def last_id(self) -> int:
         return 0
 
-    def spans_since(self, milliseconds: int) -> list[tuple[int, int, int, int, int, int]]:
+    def spans_since(self, milliseconds: int, *, block_ms: int) -> list[tuple[int, int, int, int, int, int]]:
         return []
 
     def event_ids_of(self, site_id: int, user_hash: int, first_id: int) -> list[tuple[int, str, int]]:

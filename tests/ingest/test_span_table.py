@@ -1,6 +1,7 @@
 """The table of sessions: full, crowded, swept, shared, and cut off in the middle."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,10 @@ HOUR = 60 * MINUTE
 
 @pytest.fixture(autouse=True)
 def _tiny(monkeypatch: pytest.MonkeyPatch) -> None:
-    """So few slots that spans collide and the table grows."""
+    """So few slots that spans collide and the table grows, and blocks so short that sessions have pieces."""
     monkeypatch.setattr(span_table, "_LEAST_SLOTS", 8)
     monkeypatch.setattr(span_table, "_SWEPT_AT_ONCE", 5)
+    monkeypatch.setattr(span_table, "BLOCK_MS", HOUR)
 
 
 @pytest.fixture
@@ -34,7 +36,14 @@ def table(tmp_path: Path) -> SpanTable:
 
 
 def _rows(table: SpanTable) -> set[Row]:
-    return set(table._live_rows(0))
+    """The spans, put together from their pieces."""
+    spans: dict[tuple[int, int, int], Row] = {}
+    for site_id, user_hash, session_id, first, last, received in table._live_rows(0):
+        assert first // HOUR == last // HOUR
+        key = (site_id, user_hash, session_id)
+        _, _, _, begun, ended, joined = spans.get(key, (*key, first, last, received))
+        spans[key] = (*key, min(begun, first), max(ended, last), max(joined, received))
+    return set(spans.values())
 
 
 def _sweep(table: SpanTable, now_ms: int) -> None:
@@ -120,6 +129,24 @@ class TestAgainstAList:
                 _sweep(table, now_ms)
         assert len(_rows(table)) < 60
         assert (tmp_path / "spans").stat().st_size <= 64 + 256 * 48
+
+    def test_what_a_visitor_did_at_other_times_is_not_looked_at(
+        self, table: SpanTable, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for number in range(1, 3_001):
+            table.assign((1, 5), NOON_MS + number * 2 * HOUR, number, now_ms=NOON_MS)
+        looked_at = []
+        real = SpanTable._places
+
+        def places(spied: SpanTable, *arguments: Any) -> Iterator[int]:
+            for base in real(spied, *arguments):
+                looked_at.append(base)
+                yield base
+
+        monkeypatch.setattr(SpanTable, "_places", places)
+        for number in range(1, 3_001):
+            assert table.assign((1, 5), NOON_MS + number * 2 * HOUR + 1, 9_999, now_ms=NOON_MS) == number
+        assert len(looked_at) < 10 * 3_000
 
 
 class TestReadiness:
