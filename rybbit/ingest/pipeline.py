@@ -160,6 +160,9 @@ class Pipeline:
         """Let a batch in for each site and key that it names; the first refusal refuses it whole.
 
         What it names counts in events that are refused, too: else those would need no key.
+
+        Raises:
+            InvalidPayload: it names no site at all.
         """
         named: list[Batch | Event | InvalidPayload] = [
             each for each in batch.items if each.site_id is not None
@@ -169,6 +172,8 @@ class Pipeline:
             if each.site_id is not None:
                 key = batch.api_key if each.api_key is None else each.api_key
                 wanted[each.site_id, token_of(key, request)] = None
+        if not wanted:
+            raise InvalidPayload({"site_id": ["Required"]})
         try:
             return self._gate.admit_all(wanted, request, address)
         except Refused as refusal:

@@ -145,6 +145,7 @@ class TestRefused:
                 {"type": ["Unrecognized field"]},
                 ["Unrecognized key(s) in object: 'type'"],
             ),
+            ({"events": [{}, 7, {"pathname": "/no site"}]}, {"site_id": ["Required"]}, []),
             ({"events": [{}], "site_id": []}, {"site_id": ["Expected string, received array"]}, []),
             (
                 {"events": [{}], "api_key": "x" * 65},
