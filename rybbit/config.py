@@ -10,6 +10,7 @@ import os
 import re
 import runpy
 import secrets
+import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -22,12 +23,29 @@ from rybbit.errors import ConfigurationError
 PREFIX = "RYBBIT_"
 MIB = 1024 * 1024
 SMTP_TLS = ("starttls", "tls", "none")
+LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 _TRUE = {"1", "true", "yes", "on"}
 _FALSE = {"0", "false", "no", "off", ""}
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 _CLUSTER = re.compile(r"[A-Za-z0-9_.-]{1,64}|\{[A-Za-z0-9_]{1,64}\}")
+_MEMORY = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,6})?) ?([kmgt])(i?)b?", re.IGNORECASE)
 _SHIPPING = {"journal_file_seconds": 1.0, "move_seconds": 1.0}
+_KINDS = {bool: "yes or no", int: "whole number", float: "number", tuple: "list of texts", Path: "path"}
+# With less memory the engine refuses what everybody asks, and the mover's batches.
+_LEAST_MEMORY, _MOST_MEMORY = 64 * MIB, 100 * 1024 * 1024 * MIB
+# Both ends included. What lies beyond is a slip of the pen, and would show as a failure hours later.
+_RANGES: dict[str, tuple[float, float]] = {
+    "smtp_port": (1, 65_535),
+    "journal_queue": (1, 10_000_000),
+    "journal_file_bytes": (1, 2**40),
+    "journal_file_seconds": (0.01, 86_400),
+    "move_bytes": (1, 2**40),
+    "move_seconds": (0, 86_400),
+    "compact_files": (1, 1_000_000),
+    "erase_hours": (0, 365 * 24),
+    "query_threads": (0, 1_024),
+}
 
 
 def _setting(default: Any, text: str, *, kind: type[Any] | None = None) -> Any:
@@ -133,7 +151,7 @@ def load_config(overrides: Mapping[str, object] | None = None) -> Config:
         ConfigurationError: a name is unknown or a value unfit; the message names the setting.
     """
     given: dict[str, object] = dict(overrides or {})
-    folder = Path(str(given.get("RYBBIT_INSTANCE_PATH") or paths.instance_path())).expanduser().resolve()
+    folder = _instance_folder(given)
     raw = _from_file(folder) | _from_environment(os.environ) | given
     raw["RYBBIT_INSTANCE_PATH"] = folder
     known = {setting.environment_name: setting for setting in SETTINGS}
@@ -149,11 +167,42 @@ def load_config(overrides: Mapping[str, object] | None = None) -> Config:
     return config
 
 
+def _instance_folder(given: Mapping[str, object]) -> Path:
+    try:
+        return Path(str(given.get("RYBBIT_INSTANCE_PATH") or paths.instance_path())).expanduser().resolve()
+    except RuntimeError as error:
+        raise ConfigurationError(
+            "RYBBIT_INSTANCE_PATH: ~ names a home folder that is not known; write the whole path"
+        ) from error
+
+
 def _from_file(folder: Path) -> dict[str, object]:
     path = folder / "config.py"
     if not path.is_file():
         return {}
-    return {name: value for name, value in runpy.run_path(str(path)).items() if name.startswith(PREFIX)}
+    try:
+        found = runpy.run_path(str(path))
+    except (Exception, SystemExit) as error:
+        # It is the operator's code, in which anything may go wrong.
+        raise ConfigurationError(
+            f"{path}{_line_of(error, path)}: {_in_one_line(error)}."
+            " The file is Python with lines such as RYBBIT_X = 'value': mend it, or remove it."
+        ) from error
+    return {name: value for name, value in found.items() if name.startswith(PREFIX)}
+
+
+def _line_of(error: BaseException, path: Path) -> str:
+    """The line of the file at which it failed, as `, line 3`; nothing if that is not known."""
+    if isinstance(error, SyntaxError):
+        return f", line {error.lineno}" if error.lineno else ""
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [frame.lineno for frame in frames if frame.filename == str(path)]
+    return f", line {lines[-1]}" if lines else ""
+
+
+def _in_one_line(error: BaseException) -> str:
+    text = error.msg if isinstance(error, SyntaxError) else str(error)
+    return " ".join(f"{type(error).__name__}: {text}".split()).rstrip(".: ")
 
 
 def _from_environment(environ: Mapping[str, str]) -> dict[str, object]:
@@ -172,12 +221,18 @@ def _read_secret(name: str, path: Path) -> str:
         return path.read_text().strip()
     except OSError as error:
         raise ConfigurationError(f"{name}: cannot read {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(f"{name}: {path} is no text in UTF-8; write the value as text") from error
 
 
 def _convert(setting: Setting, value: Any) -> Any:
     kind = setting.kind
     if setting.default is None and value in ("", None):
         return None
+    if value is None:
+        raise ConfigurationError(
+            f"{setting.environment_name}: None is no value; leave it out for the default"
+        )
     try:
         if kind is bool:
             return _to_bool(value)
@@ -185,8 +240,9 @@ def _convert(setting: Setting, value: Any) -> Any:
             parts = value.split(",") if isinstance(value, str) else value
             return tuple(str(part).strip() for part in parts if str(part).strip())
         return Path(str(value)) if issubclass(kind, Path) else kind(value)
-    except (TypeError, ValueError) as error:
-        raise ConfigurationError(f"{setting.environment_name}: {value!r} is no {kind.__name__}") from error
+    except (TypeError, ValueError, OverflowError) as error:
+        wanted = _KINDS.get(kind, kind.__name__)
+        raise ConfigurationError(f"{setting.environment_name}: {value!r} is no {wanted}") from error
 
 
 def _to_bool(value: object) -> bool:
@@ -204,22 +260,44 @@ def _check(config: Config) -> None:
             ipaddress.ip_network(proxy, strict=False)
         except ValueError as error:
             raise ConfigurationError(f"RYBBIT_TRUSTED_PROXIES: {error}") from error
-    positive = ("journal_queue", "journal_file_bytes", "journal_file_seconds", "move_bytes", "compact_files")
-    for name in positive:
-        if getattr(config, name) <= 0:
-            raise ConfigurationError(f"{PREFIX}{name.upper()}: must be above 0")
-    if config.query_threads < 0:
-        raise ConfigurationError("RYBBIT_QUERY_THREADS: must be 0 or more")
+    for name, (least, most) in _RANGES.items():
+        value = getattr(config, name)
+        # Written so that it holds for nan, of which no comparison is true.
+        if not least <= value <= most:
+            raise ConfigurationError(f"{PREFIX}{name.upper()}: must be from {least} to {most}, not {value}")
+    _check_memory(config.query_memory)
+    if config.log_level.upper() not in LOG_LEVELS:
+        raise ConfigurationError(
+            f"RYBBIT_LOG_LEVEL: must be one of {', '.join(LOG_LEVELS)}, not {config.log_level!r}"
+        )
+    _check_base_url(config.base_url)
     _check_mail(config)
     if config.events_url:
         parse_events_url(config.events_url, allowed=("clickhouse", "clickhouses"))
 
 
+def _check_memory(text: str) -> None:
+    match = _MEMORY.fullmatch(text.strip())
+    size = float(match[1]) * (1024 if match[3] else 1000) ** "_kmgt".index(match[2].lower()) if match else 0
+    if not _LEAST_MEMORY <= size <= _MOST_MEMORY:
+        raise ConfigurationError(
+            f"RYBBIT_QUERY_MEMORY: must be a size from 64MiB to 100TiB, such as 400MB or 2GB, not {text!r}"
+        )
+
+
+def _check_base_url(url: str) -> None:
+    try:
+        parts = urlsplit(url)
+        is_fit = not url or (parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0)
+    except ValueError:
+        is_fit = False
+    if not is_fit:
+        raise ConfigurationError("RYBBIT_BASE_URL: must be an address such as https://stats.example.com")
+
+
 def _check_mail(config: Config) -> None:
     if config.smtp_tls not in SMTP_TLS:
         raise ConfigurationError(f"RYBBIT_SMTP_TLS: must be one of {', '.join(SMTP_TLS)}")
-    if not 1 <= config.smtp_port <= 65535:
-        raise ConfigurationError("RYBBIT_SMTP_PORT: must be from 1 to 65535")
     if config.smtp_host and not config.smtp_from:
         raise ConfigurationError("RYBBIT_SMTP_FROM: mail needs an address to come from")
 

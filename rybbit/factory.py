@@ -15,7 +15,7 @@ from rybbit.database import configure_engine, flask_settings, sqlite_file
 from rybbit.errors import ConfigurationError
 from rybbit.extensions import csrf, db, limiter
 from rybbit.ingest.drops import DropKey
-from rybbit.limits import make_storage, shared_uri, storage_options
+from rybbit.limits import check_rates, make_storage, shared_uri, storage_options
 from rybbit.runtime import Runtime, Writers
 from rybbit.services.drops import record_drops
 from rybbit.services.keys import record_key_uses
@@ -86,6 +86,8 @@ def _prepare_folder(folder: Path) -> None:
 
 def _flask_config(settings: Config) -> dict[str, object]:
     storage = settings.ratelimit_storage_uri
+    # Before Flask-Limiter makes it, which has words for programmers only, and before anything is migrated.
+    check_rates(settings, make_storage(storage, settings.instance_path / "limits"))
     if storage in ("", "rybbit+shared://"):
         storage = shared_uri(settings.instance_path / "limits")
     return {
@@ -143,7 +145,6 @@ def _add_runtime(app: Flask, settings: Config) -> Runtime:
         with engine.connect() as connection:
             return read_limits(connection)
 
-    make_storage(app.config["RATELIMIT_STORAGE_URI"], settings.instance_path / "limits")
     runtime = Runtime(settings, engine, limiter.limiter, Writers(write_drops, write_key_uses, read_retention))
     app.extensions["rybbit"] = runtime
     return runtime

@@ -20,12 +20,14 @@ from limits.storage import MovingWindowSupport, Storage, storage_from_string
 from limits.strategies import RateLimiter
 
 from rybbit import clock
+from rybbit.config import PREFIX, Config
 from rybbit.errors import ConfigurationError, RybbitError, Unavailable
 from rybbit.limit_storage import WindowFile, file_name, slot_count
 from rybbit.locks import register_forkable
 
 SCHEME = "rybbit+shared"
 TRACK_SETTING = "RYBBIT_TRACK_RATE_LIMIT"
+STORAGE_SETTING = "RYBBIT_RATELIMIT_STORAGE_URI"
 
 _RATE = re.compile(r"\s*([0-9]{1,9})\s*(?:/|per\s)\s*([0-9]{1,9})?\s*([a-z]+)\s*", re.IGNORECASE)
 _FILE_NAME = re.compile(r"([0-9]+)-per-([0-9]+)s\..*")
@@ -34,6 +36,12 @@ _NEVER_ALLOWED = {
     *(errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG),
 }
 _REDIS_SCHEMES = {"redis", "rediss", "redis+unix", "valkey", "valkeys", "valkey+unix"}
+_STORAGES = "leave it empty to count on this machine, or write redis://HOST:6379/0"
+_NO_STORAGE = f"names no storage of rate limits; {_STORAGES} (special characters of a password as %XX)."
+_RATES = (
+    *("track_rate_limit", "browser_rate_limit"),
+    *("login_rate_limit", "login_address_rate_limit", "link_rate_limit"),
+)
 _REDIS_PATIENCE = 0.25
 _PAUSE_AFTER_FAILURE = 1.0
 _SECONDS_BETWEEN_WARNINGS = 60.0
@@ -88,17 +96,38 @@ def make_storage(uri: str, folder: Path) -> Storage:
     """The storage that `uri` names; `rybbit+shared://` alone, or nothing, is the shared one in `folder`.
 
     Raises ConfigurationError for an address that is unknown, malformed or cannot keep moving windows,
-    and for a missing driver. A server that is away is no error here.
+    and for a missing driver; its text names the setting. A server that is away is no error here.
     """
     if uri in ("", f"{SCHEME}://"):
         uri = shared_uri(folder)
     try:
         storage = storage_from_string(uri, **storage_options(uri))
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{STORAGE_SETTING}: {error}") from error
     except (errors.ConfigurationError, ValueError) as error:
-        raise ConfigurationError(f"The rate limit storage cannot be used: {error}") from error
+        # Of an address that it cannot take the library repeats all or parts, which may be the password.
+        is_address = isinstance(error, ValueError) or uri in str(error)
+        raise ConfigurationError(f"{STORAGE_SETTING}: {_NO_STORAGE if is_address else error}") from error
     if not isinstance(storage, Storage) or not isinstance(storage, MovingWindowSupport):
-        raise ConfigurationError(f"The rate limit storage {urlsplit(uri).scheme}:// keeps no moving windows.")
+        raise ConfigurationError(
+            f"{STORAGE_SETTING}: {urlsplit(uri).scheme}:// keeps no moving windows; {_STORAGES}."
+        )
     return storage
+
+
+def check_rates(config: Config, storage: Storage) -> None:
+    """Refuse a limit that is none or that `storage` cannot count.
+
+    Raises ConfigurationError, whose text names the setting.
+    """
+    for name in _RATES:
+        setting = f"{PREFIX}{name.upper()}"
+        rate = parse_rate(getattr(config, name), setting=setting)
+        try:
+            if rate and isinstance(storage, SharedStorage):
+                slot_count(rate.amount)
+        except ConfigurationError as error:
+            raise ConfigurationError(f"{setting}: {error}") from error
 
 
 class SharedStorage(Storage, MovingWindowSupport):

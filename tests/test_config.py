@@ -10,6 +10,7 @@ import pytest
 from rybbit import paths
 from rybbit.config import SETTINGS, Config, load_config, read_or_make_secret
 from rybbit.errors import ConfigurationError
+from rybbit.store.lake_lines import open_engine
 
 
 @pytest.fixture(autouse=True)
@@ -34,12 +35,12 @@ def test_every_setting_has_a_help_text_and_an_outside_name() -> None:
 def test_the_later_source_wins(instance: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     instance.mkdir()
     (instance / "config.py").write_text(
-        "import os\nRYBBIT_BASE_URL = 'file'\nRYBBIT_LOG_LEVEL = 'DEBUG'\nRYBBIT_MOVE_SECONDS = 1.5\n"
+        "import os\nRYBBIT_BASE_URL = 'http://file'\nRYBBIT_LOG_LEVEL = 'DEBUG'\nRYBBIT_MOVE_SECONDS = 1.5\n"
     )
-    monkeypatch.setenv("RYBBIT_BASE_URL", "environment")
+    monkeypatch.setenv("RYBBIT_BASE_URL", "http://other")
     monkeypatch.setenv("RYBBIT_LOG_LEVEL", "WARNING")
     config = load_config({"RYBBIT_LOG_LEVEL": "ERROR"})
-    assert (config.move_seconds, config.base_url, config.log_level) == (1.5, "environment", "ERROR")
+    assert (config.move_seconds, config.base_url, config.log_level) == (1.5, "http://other", "ERROR")
 
 
 def test_a_secret_can_lie_in_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -83,15 +84,95 @@ def test_a_list_is_separated_by_commas() -> None:
         ("RYBBIT_DISABLE_SIGNUP", "perhaps"),
         ("RYBBIT_JOURNAL_QUEUE", "many"),
         ("RYBBIT_JOURNAL_QUEUE", "0"),
+        ("RYBBIT_JOURNAL_QUEUE", float("inf")),
+        ("RYBBIT_JOURNAL_QUEUE", None),
+        ("RYBBIT_JOURNAL_QUEUE", "10000001"),
+        ("RYBBIT_JOURNAL_FILE_BYTES", "-1"),
+        ("RYBBIT_JOURNAL_FILE_BYTES", "1" + "0" * 30),
+        ("RYBBIT_JOURNAL_FILE_SECONDS", "nan"),
+        ("RYBBIT_JOURNAL_FILE_SECONDS", "inf"),
+        ("RYBBIT_JOURNAL_FILE_SECONDS", "0"),
+        ("RYBBIT_MOVE_BYTES", "0"),
         ("RYBBIT_MOVE_SECONDS", "soon"),
+        ("RYBBIT_MOVE_SECONDS", "nan"),
+        ("RYBBIT_MOVE_SECONDS", "-1"),
+        ("RYBBIT_COMPACT_FILES", "0"),
+        ("RYBBIT_ERASE_HOURS", "-5"),
+        ("RYBBIT_ERASE_HOURS", "9" * 20),
         ("RYBBIT_QUERY_THREADS", "-1"),
+        ("RYBBIT_QUERY_THREADS", "100000"),
+        *(
+            ("RYBBIT_QUERY_MEMORY", size)
+            for size in ("", "foo", "0", "400", "-1GB", "80%", "10MB", "9" * 9 + "TB")
+        ),
+        *(("RYBBIT_LOG_LEVEL", level) for level in ("", "foo", "10", None)),
+        *(
+            ("RYBBIT_BASE_URL", url)
+            for url in ("stats.example.com", "http://", "http://[::1", "http://a:x", None)
+        ),
+        ("RYBBIT_SMTP_PORT", "65536"),
         ("RYBBIT_TRUSTED_PROXIES", "10.0.0.0/33"),
         ("RYBBIT_TRUSTED_PROXIES", "proxy.example.com"),
     ],
 )
-def test_an_unfit_value_is_refused_by_the_settings_name(name: str, value: str) -> None:
-    with pytest.raises(ConfigurationError, match=name):
+def test_an_unfit_value_is_refused_by_the_settings_name(name: str, value: object) -> None:
+    with pytest.raises(ConfigurationError, match=f"^{name}: ") as refused:
         load_config({name: value})
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("RYBBIT_MOVE_SECONDS", "0"),
+        ("RYBBIT_ERASE_HOURS", "0"),
+        ("RYBBIT_JOURNAL_FILE_SECONDS", "0.1"),
+        *(("RYBBIT_QUERY_MEMORY", size) for size in ("64MiB", "1.5 gb", " 400M ", "100TiB")),
+        ("RYBBIT_LOG_LEVEL", "debug"),
+        ("RYBBIT_BASE_URL", "HTTPS://stats.example.com:8443/below/"),
+    ],
+)
+def test_a_fit_value_is_taken(name: str, value: str) -> None:
+    load_config({name: value})
+
+
+@pytest.mark.parametrize("size", ["64MiB", "1.5 gb", " 400M ", "100TiB"])
+def test_the_engine_takes_every_size_that_the_settings_take(size: str, tmp_path: Path) -> None:
+    memory = load_config({"RYBBIT_QUERY_MEMORY": size}).query_memory
+    open_engine(memory=memory, threads=1, spill=tmp_path).close()
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (b"RYBBIT_X = (", ", line 1: SyntaxError: '(' was never closed."),
+        (b"\nRYBBIT_BASE_URL = os.environ['URL']", ", line 2: NameError: name 'os' is not defined."),
+        (b"import sys\nsys.exit('no')", ", line 2: SystemExit: no."),
+        (b"a = 'x\0'", ": SyntaxError: source code string cannot contain null bytes."),
+        (b"a = '\xff'", "SyntaxError: (unicode error)"),
+    ],
+)
+def test_a_file_of_settings_that_cannot_be_run_is_named(instance: Path, text: bytes, told: str) -> None:
+    instance.mkdir()
+    (instance / "config.py").write_bytes(text)
+    with pytest.raises(ConfigurationError) as refused:
+        load_config()
+    assert str(refused.value).startswith(f"{instance / 'config.py'}")
+    assert told in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_secret_file_that_is_no_text_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "key").write_bytes(b"\xff\xfe")
+    monkeypatch.setenv("RYBBIT_SECRET_KEY_FILE", str(tmp_path / "key"))
+    with pytest.raises(ConfigurationError, match=r"^RYBBIT_SECRET_KEY_FILE: "):
+        load_config()
+
+
+def test_a_home_folder_that_nobody_has_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RYBBIT_INSTANCE_PATH", "~nobody.of.this.name/x")
+    with pytest.raises(ConfigurationError, match=r"^RYBBIT_INSTANCE_PATH: "):
+        load_config()
 
 
 def test_an_unknown_setting_is_refused() -> None:

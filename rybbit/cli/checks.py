@@ -218,9 +218,7 @@ def _check_address(config: Config) -> Iterator[Finding]:
         yield Finding(Level.WARNING, "address", text)
         return
     parts = urlsplit(config.base_url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        yield Finding(Level.ERROR, "address", "RYBBIT_BASE_URL must begin with https:// or http://.")
-    elif parts.scheme == "http" and not _is_local(parts.hostname):
+    if parts.scheme == "http" and not _is_local(parts.hostname or ""):
         text = "RYBBIT_BASE_URL is not https: keys and passwords would travel in the clear."
         yield Finding(Level.WARNING, "address", text)
     else:

@@ -13,6 +13,7 @@ from rybbit.config import SETTINGS
 from rybbit.extensions import db
 from rybbit.factory import create_app
 from tests.cli.conftest import INIT, Shell
+from tests.faults.server import free_port
 from tests.ingest.geo_service import MEMBER, Service, archive_of, running_service
 from tests.ingest.mmdb import city_record, encode_database, write_database
 from tests.store.clickhouse_http import PASSWORD
@@ -96,6 +97,35 @@ class TestDoctor:
     ) -> None:
         monkeypatch.setenv(name, value)
         assert self._checks(shell.json("doctor"))[topic] == {result}
+
+    @pytest.mark.usefixtures("first")
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [
+            ("RYBBIT_LOG_LEVEL", "foo"),
+            ("RYBBIT_LOG_LEVEL", ""),
+            ("RYBBIT_QUERY_MEMORY", "foo"),
+            ("RYBBIT_BASE_URL", "http://[::1"),
+            *(
+                ("RYBBIT_RATELIMIT_STORAGE_URI", uri)
+                for uri in ("foo", "redis://h:port", "redsi://:hunter2@h/0")
+            ),
+            ("RYBBIT_LINK_RATE_LIMIT", "often"),
+            ("RYBBIT_LINK_RATE_LIMIT", "999999999/second"),
+        ],
+    )
+    def test_an_unfit_setting_is_one_sentence(
+        self, shell: Shell, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+    ) -> None:
+        monkeypatch.setenv(name, value)
+        for command in (("doctor",), ("key", "list"), ("serve", "--port", str(free_port()))):
+            result = shell.run(*command, code=1)
+            assert isinstance(result.exception, SystemExit)
+            (line,) = [
+                line for line in result.output.splitlines() if f"{name}: " in line or f"{name}=" in line
+            ]
+            assert line.startswith(("Error: ", "server    error"))
+            assert "hunter2" not in result.output
 
     def test_secrets_are_not_shown(self, shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
         shell.json(*INIT)
