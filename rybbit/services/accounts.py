@@ -9,7 +9,7 @@ from rybbit.ingest.payload_details import is_storable
 from rybbit.models import Account, PasswordReset, Session, bump_revision
 from rybbit.services import invitations, organizations
 from rybbit.services.actor import COMMAND, Actor
-from rybbit.services.emails import normalise_email
+from rybbit.services.emails import email_spellings, normalise_email
 from rybbit.services.validation import check_name
 
 _SHORTEST_PASSWORD = 8
@@ -76,11 +76,11 @@ def make_up_password() -> str:
 
 
 def account_by_email(email: str) -> Account | None:
-    """The account of an email address, however it is capitalised."""
-    address = email.strip().lower()
-    return (
-        db.session.scalar(select(Account).where(Account.email == address)) if is_storable(address) else None
-    )
+    """The account of an email address, however it is capitalised, and in either form of its domain."""
+    spellings = [spelling for spelling in email_spellings(email) if is_storable(spelling)]
+    found = db.session.scalars(select(Account).where(Account.email.in_(spellings)))
+    # Earlier versions could make one account for each form: then the one that was named counts.
+    return min(found, key=lambda account: spellings.index(account.email), default=None)
 
 
 def is_signup_disabled(setting: bool | None) -> bool:

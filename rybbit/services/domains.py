@@ -20,7 +20,7 @@ def normalise_domain(text: str) -> str:
     host = strip_domain(text)
     if len(host) > _LONGEST:
         raise ValueError("longer than a host name can be")
-    host = host if host.isascii() else _to_punycode(host)
+    host = to_punycode(host)
     labels = host.split(".")
     if len(host) > _LONGEST or len(labels) < 2 or not all(_LABEL.fullmatch(label) for label in labels):
         raise ValueError("not a host name with a dot")
@@ -35,8 +35,27 @@ def strip_domain(text: str) -> str:
     return _SCHEME.sub("", text.strip(), count=1).rstrip("/").removesuffix(".").lower()
 
 
-def _to_punycode(host: str) -> str:
+def to_punycode(host: str) -> str:
+    """A lower-case host name in letters that every program knows; one of these alone stays as it is.
+
+    Raises:
+        ValueError: it has letters that no host name can have.
+    """
+    if host.isascii():
+        return host
     try:
         return idna.encode(host, uts46=True).decode("ascii").lower()
+    except (idna.IDNAError, UnicodeError) as error:
+        raise ValueError("not an internationalised host name") from error
+
+
+def from_punycode(host: str) -> str:
+    """A host name as people read it.
+
+    Raises:
+        ValueError: it only looks like punycode.
+    """
+    try:
+        return idna.decode(host)
     except (idna.IDNAError, UnicodeError) as error:
         raise ValueError("not an internationalised host name") from error

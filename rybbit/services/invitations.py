@@ -11,7 +11,7 @@ from rybbit.ingest.payload_details import is_storable
 from rybbit.models import Account, Invitation, Organization, Role, bump_revision
 from rybbit.services import audit
 from rybbit.services.actor import COMMAND, Actor, actor_of_account
-from rybbit.services.emails import normalise_email
+from rybbit.services.emails import compared_email, normalise_email
 from rybbit.services.organizations import add_member, require_owner_for
 
 INVITATION_LIFE = timedelta(days=7)
@@ -63,7 +63,7 @@ def find_invitation(token: str) -> Invitation | None:
 
 
 def check_invitation(token: str, email: str) -> Invitation:
-    """The invitation of a token, for somebody with this (normalised) email address.
+    """The invitation of a token, for somebody with this email address.
 
     Raises:
         NotFound: it cannot be accepted, or never could.
@@ -72,9 +72,14 @@ def check_invitation(token: str, email: str) -> Invitation:
     invitation = find_invitation(token)
     if invitation is None:
         raise NotFound("Invitation not found")
-    if invitation.email not in (None, email):
+    if not is_meant(invitation, email):
         raise Forbidden("This invitation is for another email address")
     return invitation
+
+
+def is_meant(invitation: Invitation, email: str) -> bool:
+    """Whether an invitation is for whoever has this email address."""
+    return invitation.email is None or compared_email(invitation.email) == compared_email(email)
 
 
 def accept_invitation(token: str, account: Account, *, address: str = "") -> Organization:

@@ -8,6 +8,7 @@ from limits.strategies import RateLimiter
 from rybbit.config import Config
 from rybbit.limits import TrackLimiter, parse_rate
 from rybbit.security import hash_key
+from rybbit.services.emails import compared_email
 from rybbit.web.errors import TooManyRequests
 
 _EXTENSION = "rybbit_guesses"
@@ -86,7 +87,7 @@ def _limiter(text: str, setting: str, strategy: RateLimiter) -> TrackLimiter:
 
 def _account_name(email: str) -> str:
     # Addresses can be long, and are nobody's business in a file of counts.
-    return f"login:{hash_key(email.strip().lower())}"
+    return f"login:{hash_key(compared_email(email))}"
 
 
 def _link_name(address: str) -> str:

@@ -101,6 +101,7 @@ def _show(form: JoinForm, invitation: Invitation, token: str, *, status: int = 2
         organization=organization,
         account=account,
         has_account=has_account,
+        is_for_another=account is not None and not invitations.is_meant(invitation, account.email),
         is_member=account is not None and organizations.role_of(account, organization.id) is not None,
     )
 
