@@ -1,11 +1,8 @@
 """`rybbit serve`: the server, with several workers."""
 
-import errno
 import logging
 import multiprocessing
 import os
-import socket
-import time
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -13,6 +10,7 @@ import click
 
 from rybbit.cli.init import describe_first_run, set_up_instance
 from rybbit.cli.instance import has_instance, open_app, read_settings
+from rybbit.cli.listening import address_here, find_address, server_url
 from rybbit.cli.worker import keep_workers_listening, load_worker
 from rybbit.errors import Conflict
 
@@ -25,12 +23,10 @@ logger = logging.getLogger("rybbit.serve")
 # tests/bench/track_bench.py).
 DEFAULT_THREADS = 16
 _STOP_SECONDS = 30
-_PORT_PATIENCE_SECONDS = 5.0
-_PORT_LOOK_SECONDS = 0.1
 
 
 @click.command()
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address or name to listen on.")
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65535))
 @click.option("--workers", type=click.IntRange(1, 64), help="Processes; by default one a core, at least two.")
 @click.option("--threads", default=DEFAULT_THREADS, show_default=True, type=click.IntRange(1, 256))
@@ -40,37 +36,16 @@ def serve(
     host: str, port: int, workers: int | None, threads: int, domain: str | None, email: str | None
 ) -> None:
     """Run the server; an empty instance is set up first if a domain is given, else in the browser."""
-    _check_port(host, port)
+    listen_on = find_address(host, port)
     config = read_settings()
-    address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
-    _prepare(config, domain=domain, email=email, address=address)
+    _prepare(config, domain=domain, email=email, address=address_here(listen_on, port))
     # The workers read the settings again, from wherever they are started.
     os.environ["RYBBIT_INSTANCE_PATH"] = str(config.instance_path)
     logging.basicConfig(
         level=config.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
-    click.echo(f"Serving on {address}", err=True)
-    _serve(host, port, workers or max(2, os.cpu_count() or 2), threads)
-
-
-def _check_port(host: str, port: int) -> None:
-    """Refuse an address that is in use; the workers would share it, and its requests, with another server."""
-    give_up = time.monotonic() + _PORT_PATIENCE_SECONDS
-    while True:
-        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((host, port))
-            except OSError as error:
-                # The workers of a server that was killed need a moment to notice.
-                if error.errno != errno.EADDRINUSE or time.monotonic() > give_up:
-                    raise click.ClickException(
-                        f"Cannot listen on {host}, port {port}: {error.strerror}."
-                        " Name another with --host and --port."
-                    ) from error
-            else:
-                return
-        time.sleep(_PORT_LOOK_SECONDS)
+    click.echo(f"Serving on {server_url(listen_on, port)}", err=True)
+    _serve(listen_on, port, workers or max(2, os.cpu_count() or 2), threads)
 
 
 def _prepare(config: "Config", *, domain: str | None, email: str | None, address: str) -> None:
@@ -80,8 +55,11 @@ def _prepare(config: "Config", *, domain: str | None, email: str | None, address
             from rybbit.services.accounts import has_accounts
 
             if has_accounts():
+                _tell_unused(domain, email)
                 return
     if domain is None:
+        if email is not None:
+            click.echo("--email has no effect without --domain.", err=True)
         with open_app(migrate=True):
             click.echo(_invite_to_setup(config, address), err=True)
         return
@@ -89,9 +67,22 @@ def _prepare(config: "Config", *, domain: str | None, email: str | None, address
         first = set_up_instance(email=email or f"owner@{_host_of(domain)}", domain=domain)
     except Conflict:
         # Another server was started on the same folder just now, and was first.
+        _tell_unused(domain, email)
         return
     click.echo(describe_first_run(first, address=config.base_url or address))
     click.echo()
+
+
+def _tell_unused(domain: str | None, email: str | None) -> None:
+    """Say that what was given for an empty instance has no effect on one with accounts."""
+    given = {"--domain": domain, "--email": email}
+    names = [name for name, value in given.items() if value is not None]
+    if names:
+        click.echo(
+            f"This instance is set up already: {' and '.join(names)} had no effect."
+            " `rybbit site create --domain EXAMPLE.COM` adds a site.",
+            err=True,
+        )
 
 
 def _invite_to_setup(config: "Config", address: str) -> str:

@@ -44,10 +44,11 @@ def check_first_run(*, email: str, domain: str, name: str | None, password: str 
     Raises:
         InvalidInput: naming what is unfit.
     """
+    # First, since an email address that nobody gave is made of it.
+    read_new_site(_settings(domain, name))
     normalise_email(email)
     if password is not None:
         accounts.check_new_password(password)
-    read_new_site(_settings(domain, name))
 
 
 def initialise(*, email: str, domain: str, name: str | None = None, password: str | None = None) -> FirstRun:
