@@ -74,6 +74,31 @@ def test_an_update_is_swapped_in_and_noticed(service: Service, target: Path, mon
     assert {authorization for _, authorization in service.requests} == {AUTHORIZATION}
 
 
+def test_the_old_file_is_whole_until_the_new_one_is(
+    service: Service, target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = target.read_bytes()
+    steps: list[tuple[str, bytes]] = []
+    real_sync, real_replace = geo_update._sync, Path.replace
+
+    def sync(path: Path) -> None:
+        real_sync(path)
+        steps.append((f"sync {path.name}", target.read_bytes()))
+
+    def replace(path: Path, to: Path) -> Path:
+        assert (path.read_bytes(), to) == (NEW, target)
+        steps.append(("replace", target.read_bytes()))
+        return real_replace(path, to)
+
+    monkeypatch.setattr(geo_update, "_sync", sync)
+    monkeypatch.setattr(Path, "replace", replace)
+    service.offer(archive_of((MEMBER, NEW)))
+    with target.open("rb") as reader:
+        _update(service, target)
+        assert reader.read() == old
+    assert steps == [("sync database", old), ("replace", old), (f"sync {target.parent.name}", NEW)]
+
+
 def test_the_first_update_makes_the_folder(service: Service, tmp_path: Path) -> None:
     service.offer(archive_of((MEMBER, NEW)), edition="GeoIP2-City")
     target = tmp_path / "not" / "yet" / "city.mmdb"
