@@ -310,6 +310,30 @@ class TestUses:
         directory.uses.flush(lambda uses: written.append(dict(uses)))
         assert written == [{key.id: clock.now()}]
 
+    def test_later_uses_are_written_once_a_minute(self, clocks: Clocks) -> None:
+        uses = KeyUses()
+        written: list[tuple[str, datetime]] = []
+        moments = []
+        for seconds in (0, 2, 57.9, 0.1, 59.9, 0.2):
+            clocks.move(seconds)
+            moments.append(clock.now())
+            uses.note("key_1")
+            uses.flush(lambda each: written.extend(each.items()))
+        assert written == [("key_1", moments[0]), ("key_1", moments[3]), ("key_1", moments[5])]
+        uses.note("key_1")
+        uses.note("key_2")
+        uses.flush(lambda each: written.extend(each.items()))
+        assert written[3:] == [("key_2", moments[5])]
+
+    def test_at_the_end_all_uses_are_written(self, clocks: Clocks) -> None:
+        uses = KeyUses()
+        written: list[dict[str, datetime]] = []
+        for _ in range(2):
+            clocks.move(1)
+            uses.note("key_1")
+            uses.flush(lambda each: written.append(dict(each)), everything=True)
+        assert [each["key_1"] for each in written] == [clock.now() - timedelta(seconds=1), clock.now()]
+
     def test_uses_that_cannot_be_written_stay(self, clocks: Clocks) -> None:
         uses = KeyUses()
         uses.note("key_1")

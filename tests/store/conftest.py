@@ -1,5 +1,6 @@
 """The store of a test: journal, lake, receipts and mover on a folder of its own, and steppable clocks."""
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -74,3 +75,18 @@ def clocks(monkeypatch: pytest.MonkeyPatch) -> Clocks:
     monkeypatch.setattr(clock, "now_ms", lambda: clocks.now_ms)
     monkeypatch.setattr(clock, "monotonic", lambda: clocks.monotonic)
     return clocks
+
+
+class Pause:
+    """A method that, when it is called, says so and waits until it is opened."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, owner: object, name: str) -> None:
+        self.reached = threading.Event()
+        self.opened = threading.Event()
+        self._real = getattr(owner, name)
+        monkeypatch.setattr(owner, name, self)
+
+    def __call__(self, *arguments: Any, **named: Any) -> Any:
+        self.reached.set()
+        assert self.opened.wait(60)
+        return self._real(*arguments, **named)

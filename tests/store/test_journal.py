@@ -14,7 +14,7 @@ import pytest
 from rybbit.errors import Unavailable
 from rybbit.store import journal_files
 from rybbit.store.journal import Entry, Journal, Position
-from tests.store.conftest import Clocks
+from tests.store.conftest import Clocks, Pause
 from tests.store.parts import Parts, PartsMaker, entry, run_child
 
 
@@ -177,18 +177,31 @@ class TestQueue:
         assert gated.append([entry()] * 10) == [True] * 10
 
     def test_closing_waits_for_the_queue_and_then_refuses(
-        self, gated: Journal, gate: Gate, parts: Parts
+        self, gated: Journal, gate: Gate, parts: Parts, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         answers: list[list[bool]] = []
-        with _in_threads(lambda: answers.append(gated.append([entry()]))):
+
+        def append() -> None:
+            answers.append(gated.append([entry()]))
+
+        with _in_threads(append):
             assert gate.entered.wait(60)
-            with _in_threads(gated.close) as (closing,):
-                _wait_until(lambda: gated._closed)
-                with pytest.raises(Unavailable, match="shutting down"):
-                    gated.append([entry()])
-                assert closing.is_alive()
-                gate.opened.set()
-        assert answers == [[True]]
+            second = Pause(monkeypatch, gated, "_gather")
+            closing_waits = Pause(monkeypatch, gated._idle, "wait_for")
+            closing_waits.opened.set()
+            with _in_threads(append):
+                _wait_until(lambda: gated._waiting == 2)
+                with _in_threads(gated.close) as (closing,):
+                    _wait_until(lambda: gated._closed)
+                    with pytest.raises(Unavailable, match="shutting down"):
+                        gated.append([entry()])
+                    gate.opened.set()
+                    # Here nobody is at the file, and a request still waits.
+                    assert second.reached.wait(60)
+                    _wait_until(lambda: closing_waits.reached.is_set() or not closing.is_alive())
+                    assert closing.is_alive()
+                    second.opened.set()
+        assert answers == [[True], [True]]
         assert _paths(parts) == [".jsonl"]
 
 
