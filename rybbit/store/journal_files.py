@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rybbit import clock
+from rybbit.faults import crash_point
 from rybbit.store.event import read_line
 
 logger = logging.getLogger(__name__)
@@ -144,6 +145,7 @@ class JournalFolder:
             file.write(json.dumps(names).encode())
             file.flush()
             os.fsync(file.fileno())
+        crash_point("manifest:before-rename")
         temporary.rename(self.path / f"{number}.batch")
         sync_folder(self.path)
 
@@ -152,6 +154,7 @@ class JournalFolder:
         for name in names:
             self.cleaned(name).unlink(missing_ok=True)
             (self.path / name).unlink(missing_ok=True)
+            crash_point("batch:file-removed")
         sync_folder(self.path)
 
     def cleaned(self, name: str) -> Path:
@@ -178,8 +181,11 @@ class JournalFolder:
             if descriptor < 0:
                 return False
             cut_torn_end(descriptor)
+            crash_point("adoption:end-cut")
             before_closing(self.path / name)
+            crash_point("adoption:noted")
             close_under_name(self.path / name)
+            crash_point("adoption:closed")
             logger.warning("Closed journal file %s of a process that is gone", name)
             return True
 

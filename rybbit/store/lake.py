@@ -14,9 +14,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from rybbit.errors import Unavailable
+from rybbit.faults import crash_point
 from rybbit.locks import FileLock, leave_to_parent, register_forkable
-from rybbit.store.base import EVERYTHING, Scope
+from rybbit.store.base import EVERYTHING, Scope, TooLarge
 from rybbit.store.deadline import Deadline
 from rybbit.store.event import COLUMNS
 from rybbit.store.export import THREADS, CopyStream, Form, Selection, formatted
@@ -135,6 +135,7 @@ class LakeStore:
             source = f"select * from batch where not ({hidden}) order by site_id, timestamp, id"
             with self._table.writing:
                 files = self._table.write(engine, source)
+                crash_point("lake:file-written")
                 self._table.commit(files, batch=number)
         return sum(file.rows for file in files)
 
@@ -149,7 +150,7 @@ class LakeStore:
         """See `EventStore.query`.
 
         Raises:
-            Unavailable: it takes more memory than there is for it.
+            TooLarge: it takes more memory than RYBBIT_QUERY_MEMORY.
         """
         import duckdb
 
@@ -161,7 +162,7 @@ class LakeStore:
             try:
                 return self._run(sql, parameters or {}, view, scope, lenient=unreadable, seconds=seconds)
             except duckdb.OutOfMemoryException as error:
-                raise Unavailable("This takes more memory than RYBBIT_QUERY_MEMORY allows") from error
+                raise TooLarge("This takes more memory than RYBBIT_QUERY_MEMORY allows") from error
             except duckdb.IOException:
                 # A file is gone: the mover or a vacuum came between the look and the opening.
                 logger.debug("The files changed under a query; looking again", exc_info=True)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from rybbit import clock
+from rybbit.faults import crash_point
 from rybbit.locks import FileLock, register_forkable
 from rybbit.store import lake_process
 from rybbit.store.base import Scope
@@ -218,6 +219,7 @@ class LakeTable:
         table = self._open()
         before = table.version()
         table.create_write_transaction(actions, "append", _schema(), commit_properties=properties)
+        crash_point("lake:committed")
         self._sync_log(before)
 
     def _sync_log(self, version: int) -> None:

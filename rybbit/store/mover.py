@@ -145,8 +145,10 @@ class Mover:
             (good if is_event else bad).append(line)
         if bad:
             self._put_into_quarantine(path.name, bad)
+            crash_point("mover:quarantined")
         cleaned = self._folder.cleaned(path.name)
         cleaned.write_bytes(b"".join(good))
+        crash_point("mover:cleaned")
         return cleaned
 
     def _put_into_quarantine(self, name: str, lines: Sequence[bytes]) -> None:

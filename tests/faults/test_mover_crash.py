@@ -11,17 +11,18 @@ import pytest
 from rybbit.store.engines import write_options
 from tests.faults.load import load_on, options_of, stored_ids
 from tests.faults.server import PATIENCE, Instance, Server, running, serving, wait_for_batches, wait_until
+from tests.store.parts import ADOPTION_POINTS, INNER_POINTS, MOVER_POINTS
 
 BUSY = {"RYBBIT_JOURNAL_FILE_SECONDS": "0.2", "RYBBIT_MOVE_SECONDS": "0.3"}
-MOVER = ("mover:before-manifest", "mover:manifest-written", "mover:committed", "mover:files-removed")
 REWRITE = ("rewrite:before-commit", "rewrite:before-tidy")
 
 
-@pytest.mark.parametrize("point", MOVER)
+@pytest.mark.parametrize("point", [*ADOPTION_POINTS, *MOVER_POINTS, *INNER_POINTS])
 def test_mover_dies(site: Instance, point: str) -> None:
     """Whichever worker moves dies there, again and again; one without the switch completes it."""
     crashing = BUSY | {"RYBBIT_TEST_CRASH_AT": point}
     with running(Server(site, environment=crashing)) as server:
+        _leave_open_files(site, 2)
         with load_on(site, server.port) as load:
             wait_until(lambda: server.log().count("Unexpected exit") >= 2, "workers die while moving")
             load.wait_for(20)
@@ -31,6 +32,12 @@ def test_mover_dies(site: Instance, point: str) -> None:
         load.check(server.event_ids())
         wait_until(site.is_moved, "the journal is moved")
         load.check(server.event_ids())
+
+
+def _leave_open_files(site: Instance, count: int) -> None:
+    """Files of dead writers who wrote nothing, so that there is something to adopt, whoever dies first."""
+    for number in range(count):
+        (site.journal / f"{number}-a.open").touch()
 
 
 def test_compaction_dies(site: Instance) -> None:

@@ -29,6 +29,12 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 # A moment that is in no test's way: 2026-03-01 12:00 UTC.
 NOON_MS = 1_772_366_400_000
 
+# Where a mover can be killed, in the order in which it comes by; `tests/faults` has servers die there, too.
+ADOPTION_POINTS = ("adoption:end-cut", "adoption:noted", "adoption:closed")
+MOVER_POINTS = ("mover:before-manifest", "mover:manifest-written", "mover:committed", "mover:files-removed")
+QUARANTINE_POINTS = ("mover:quarantined", "mover:cleaned")
+INNER_POINTS = ("manifest:before-rename", "lake:file-written", "lake:committed", "batch:file-removed")
+
 
 @dataclass(frozen=True)
 class Parts:

@@ -9,11 +9,23 @@ import pytest
 
 from rybbit.locks import FileLock
 from rybbit.store.base import UnreadableBatch
+from rybbit.store.journal_files import CONTINUED
 from rybbit.store.lake_table import LakeTable
 from tests.store.conftest import Clocks
-from tests.store.parts import Parts, PartsMaker, entry, line, run_child
+from tests.store.parts import (
+    ADOPTION_POINTS,
+    INNER_POINTS,
+    MOVER_POINTS,
+    QUARANTINE_POINTS,
+    Parts,
+    PartsMaker,
+    entry,
+    line,
+    run_child,
+)
 
-CRASH_POINTS = ("mover:before-manifest", "mover:manifest-written", "mover:committed", "mover:files-removed")
+CRASH_POINTS = (*ADOPTION_POINTS, *MOVER_POINTS, *INNER_POINTS, *QUARANTINE_POINTS)
+BAD = b"hello\n"
 
 
 def _journal(parts: Parts) -> list[str]:
@@ -23,6 +35,13 @@ def _journal(parts: Parts) -> list[str]:
 def _quarantined(parts: Parts) -> list[bytes]:
     paths = sorted(parts.journal_folder.quarantine.iterdir())
     return [text for path in paths for text in path.read_bytes().splitlines(keepends=True)]
+
+
+def _leave_behind(parts: Parts, number: int) -> None:
+    """An event in the open file of a dead writer, half a batch after it, and one beside a bad line."""
+    half = line(number + 500)[:-2] + CONTINUED
+    (parts.journal_folder.path / f"{number}-a.open").write_bytes(line(number) + half)
+    parts.store_line(line(number + 1), BAD)
 
 
 class TestMoving:
@@ -125,34 +144,28 @@ class TestCrashes:
         parts.move_line(line(1))
         for number in (2, 3):
             parts.store_line(line(number), line(number * 10))
+        _leave_behind(parts, 5)
         run_child(parts.folder, "move", crash_at=point, code=-9)
-        assert parts.ids() == [1, 2, 3, 20, 30]
+        assert parts.ids() == [1, 2, 3, 5, 6, 20, 30]
         parts.store_line(line(4))
-        assert parts.ids() == [1, 2, 3, 4, 20, 30]
+        assert parts.ids() == [1, 2, 3, 4, 5, 6, 20, 30]
         parts.mover.move_all()
-        assert parts.ids() == [1, 2, 3, 4, 20, 30]
+        assert parts.ids() == [1, 2, 3, 4, 5, 6, 20, 30]
         assert _journal(parts) == []
-        assert parts.store.describe()["events"] == 6
+        assert _quarantined(parts) == [BAD]
+        assert parts.store.describe()["events"] == 8
 
     @pytest.mark.parametrize("point", CRASH_POINTS)
     def test_crash_upon_crash(self, parts: Parts, point: str) -> None:
-        for number, other in enumerate(CRASH_POINTS, start=1):
-            parts.store_line(line(number))
-            run_child(parts.folder, "move", crash_at=point, code=-9 if number == 1 else None)
+        for number, other in enumerate(MOVER_POINTS):
+            _leave_behind(parts, number * 2)
+            run_child(parts.folder, "move", crash_at=point, code=None if number else -9)
             run_child(parts.folder, "move", crash_at=other, code=None)
-        assert parts.ids() == [1, 2, 3, 4]
+        assert parts.ids() == [0, 1, 2, 3, 4, 5, 6, 7]
         parts.mover.move_all()
-        assert parts.ids() == [1, 2, 3, 4]
+        assert parts.ids() == [0, 1, 2, 3, 4, 5, 6, 7]
         assert _journal(parts) == []
-
-    def test_files_that_were_removed_in_part(self, parts: Parts) -> None:
-        names = [parts.store_line(line(number)) for number in (1, 2)]
-        run_child(parts.folder, "move", crash_at="mover:committed", code=-9)
-        (parts.journal_folder.path / names[0]).unlink()
-        assert parts.ids() == [1, 2]
-        parts.mover.move_all()
-        assert parts.ids() == [1, 2]
-        assert _journal(parts) == []
+        assert _quarantined(parts) == [BAD] * len(MOVER_POINTS)
 
     def test_a_store_that_fails_is_tried_again(self, parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
         parts.store_line(line(1))
