@@ -33,7 +33,7 @@ _MEMORY = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,6})?) ?([kmgt])(i?)b?", re.IGNOR
 _SHIPPING = {"journal_file_seconds": 1.0, "move_seconds": 1.0}
 _KINDS = {bool: "yes or no", int: "whole number", float: "number", tuple: "list of texts", Path: "path"}
 # With less memory the engine refuses what everybody asks, and the mover's batches.
-_LEAST_MEMORY, _MOST_MEMORY = 64 * MIB, 100 * 1024 * 1024 * MIB
+_LEAST_MEMORY, _MOST_MEMORY = 64 * 10**6, 100 * 10**12
 # Both ends included. What lies beyond is a slip of the pen, and would show as a failure hours later.
 _RANGES: dict[str, tuple[float, float]] = {
     "smtp_port": (1, 65_535),
@@ -281,7 +281,7 @@ def _check_memory(text: str) -> None:
     size = float(match[1]) * (1024 if match[3] else 1000) ** "_kmgt".index(match[2].lower()) if match else 0
     if not _LEAST_MEMORY <= size <= _MOST_MEMORY:
         raise ConfigurationError(
-            f"RYBBIT_QUERY_MEMORY: must be a size from 64MiB to 100TiB, such as 400MB or 2GB, not {text!r}"
+            f"RYBBIT_QUERY_MEMORY: must be a size from 64MB to 100TB, such as 400MB or 2GB, not {text!r}"
         )
 
 
