@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from functools import cache
+from zoneinfo import ZoneInfo, available_timezones
 
 from rybbit import clock
 from rybbit.errors import InvalidInput
@@ -35,7 +36,7 @@ class Period:
         Whole days of the calendar are as many days before, however long the clocks made them.
 
         Raises:
-            InvalidInput: it has no beginning, or that would be before the calendar's.
+            InvalidInput: it has no beginning, has not begun, or would begin before the calendar does.
         """
         start, end = self._bounds()
         if start - (end - start) < _EARLIEST_MS:
@@ -53,7 +54,7 @@ class Period:
         so that the 28th is in it; but the 28th too if it began on that very day.
 
         Raises:
-            InvalidInput: it has no beginning.
+            InvalidInput: it has no beginning, or has not begun.
         """
         first, last = map(self._local, self._bounds())
         is_within_a_day = first.date() == last.date()
@@ -62,7 +63,10 @@ class Period:
     def _bounds(self) -> tuple[int, int]:
         if self.start_ms is None:
             raise InvalidInput({"compare": ["Needs a period with a beginning"]})
-        return self.start_ms, clock.now_ms() + 1 if self.end_ms is None else self.end_ms
+        end_ms = clock.now_ms() + 1 if self.end_ms is None else self.end_ms
+        if end_ms < self.start_ms:
+            raise InvalidInput({"compare": ["Needs a period that has begun"]})
+        return self.start_ms, end_ms
 
     def _local(self, moment: int) -> datetime:
         return clock.from_ms(moment).astimezone(self.zone)
@@ -113,11 +117,19 @@ def parse_period(arguments: Mapping[str, str]) -> Period:
     )
 
 
+# What this machine is set to.
+_NO_PLACES = {"Factory", "localtime"}
+
+
+@cache
+def _zones() -> set[str]:
+    return {name for name in available_timezones() if name not in _NO_PLACES}
+
+
 def _zone(name: str) -> ZoneInfo:
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise InvalidInput({"time_zone": ["Must be an IANA time zone, such as Europe/Berlin"]}) from error
+    if name not in _zones():
+        raise InvalidInput({"time_zone": ["Must be an IANA time zone, such as Europe/Berlin"]})
+    return ZoneInfo(name)
 
 
 def _day(arguments: Mapping[str, str], name: str) -> date | None:

@@ -142,6 +142,9 @@ def test_what_has_no_beginning(world: World, tenant: Tenant, compare: str, quest
     "question",
     [
         "compare=previous_week&start_date=2026-03-01",
+        "compare=previous_period&start_date=9000-12-31",
+        "compare=previous_year&start_datetime=9900-01-01",
+        "compare=previous_period&start_date=2999-06-01",
         "compare=previous_period&start_date=1970-01-01&end_date=9000-01-01",
         "compare=previous_period&start_datetime=0006-01-01&end_datetime=9986-01-01",
     ],
