@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from rybbit.stats.dimensions import url_parameter
 from rybbit.stats.paths import path_regex
 from rybbit.stats.question import Question
 from rybbit.stats.sessions import Wanted, session_page
@@ -17,6 +18,19 @@ PropertyValue = str | float | bool
 _REACHED = """
 select {counts}
 from (select {columns} from events where {matching} group by session_id) as visits
+"""
+
+_TAKEN = """
+with fitting as (
+  select session_id, moment(timestamp, id) as reached, cast({bits} as bigint) as fits
+  from events
+  where {matching} and ({fits_any})
+),
+taken as (
+  select session_id, steps_taken(fits, reached) as steps
+  from fitting
+  group by session_id
+)
 """
 
 
@@ -41,6 +55,11 @@ class Step:
     hostname: str = ""
     properties: Mapping[str, PropertyValue] = field(default_factory=dict)
 
+    @property
+    def effort(self) -> int:
+        """Of how many conditions it consists."""
+        return 1 + len(self.properties)
+
     def condition(self, bind: str) -> tuple[str, dict[str, Any]]:
         """The SQL condition on an event, and the values that are bound, whose names begin with `bind`."""
         is_page = self.kind is StepKind.PAGE
@@ -54,10 +73,11 @@ class Step:
             parts.append(f"hostname = ${bind}_hostname")
             values[f"{bind}_hostname"] = self.hostname
         for place, (key, wanted) in enumerate(self.properties.items()):
-            found = f"json_text({'url_parameters' if is_page else 'properties'}, ${bind}_key_{place})"
+            name = f"{bind}_key_{place}"
+            found = url_parameter(key, name) if is_page else f"json_text(properties, ${name})"
             is_text = isinstance(wanted, str | bool)
             parts.append(f"{found if is_text else f'number({found})'} = ${bind}_wanted_{place}")
-            values[f"{bind}_key_{place}"] = key
+            values[name] = key
             values[f"{bind}_wanted_{place}"] = _comparable(wanted)
         return f"coalesce({' and '.join(parts)}, false)", values
 
@@ -77,7 +97,11 @@ class Conversions:
 
 
 def conversions(store: EventStore, question: Question, goals: Sequence[Step]) -> Conversions:
-    """Visits with an event that fits, for each goal, of all visits that the question finds."""
+    """Visits with an event that fits, for each goal, of all visits that the question finds.
+
+    Raises:
+        InvalidInput: that many take too long; `page_size` is the field that is named.
+    """
     built = [goal.condition(f"goal_{place}") for place, goal in enumerate(goals)]
     # By visit first: sets of visits, one a goal, would take twice the time and memory without end.
     reached = [
@@ -87,6 +111,7 @@ def conversions(store: EventStore, question: Question, goals: Sequence[Step]) ->
     counts = ["count(*)", *(f"coalesce(sum(reached_{place}), 0)" for place in range(len(built)))]
     values = {name: value for _, bound in built for name, value in bound.items()}
     parts = {"counts": ", ".join(counts), "columns": ", ".join(["session_id", *reached])}
+    question = question.limited("page_size", sum(goal.effort for goal in goals))
     visits, *converted = question.ask(store, _REACHED, values, **parts)[0]
     return Conversions([int(count) for count in converted], int(visits))
 
@@ -98,9 +123,12 @@ def funnel(store: EventStore, question: Question, steps: Sequence[Step]) -> list
     fits this one; other events may lie between. Rates are percentages with two decimals: of those at the
     first step, and of those at the step before who did not come on.
     """
-    template, values = funnel_query(steps)
-    counts = dict(question.ask(store, f"{template} {_counts(len(steps))}", values))
-    visitors = [int(counts[number]) for number in range(1, len(steps) + 1)]
+    template, values = _taken(steps)
+    question = question.limited("steps", sum(step.effort for step in steps))
+    counts = question.ask(store, f"{template} select steps, count(*) from taken group by steps", values)
+    visitors = [
+        sum(int(count) for taken, count in counts if taken >= number) for number in range(1, len(steps) + 1)
+    ]
     return [
         {
             "step_number": place + 1,
@@ -137,43 +165,26 @@ def funnel_sessions(
     """Visits that reached a step (from 1), or with `dropped` those of them that did not reach the next."""
     if dropped and number == len(steps):
         return []
-    template, values = funnel_query(steps)
-    chosen = f"select session_id from step_{number}"
-    if dropped:
-        chosen += f" where session_id not in (select session_id from step_{number + 1})"
-    among = f"{template.replace('{matching}', question.matching)} {chosen}"
+    template, values = _taken(steps)
+    among = f"{template} select session_id from taken where steps {'=' if dropped else '>='} {number:d}"
+    among = among.replace("{matching}", question.matching)
+    question = question.limited("steps", sum(step.effort for step in steps))
     return session_page(store, question, limit=limit, page=page, wanted=Wanted(among=among, values=values))
 
 
-def funnel_query(steps: Sequence[Step]) -> tuple[str, dict[str, Any]]:
-    """A `with` clause: `step_1`, `step_2` … hold the visits at each step (`session_id`, `reached`)."""
-    built = [step.condition(f"step_{number}") for number, step in enumerate(steps, 1)]
-    flags = ", ".join(f"{condition} as fits_{number}" for number, (condition, _) in enumerate(built, 1))
-    fits = " or ".join(f"fits_{number}" for number in range(1, len(steps) + 1))
-    moments = f"select session_id, moment(timestamp, id) as reached, {flags} from events where {{matching}}"
-    relations = [
-        f"moments as (select * from ({moments}) as flagged where {fits})",
-        "step_1 as (select session_id, min(reached) as reached from moments"
-        " where fits_1 group by session_id)",
-        *(_later_step(number) for number in range(2, len(steps) + 1)),
+def _taken(steps: Sequence[Step]) -> tuple[str, dict[str, Any]]:
+    """A `with` clause whose `taken` holds the visits and how many `steps` each took, and its values.
+
+    An event is a number that has a bit for each step which it fits, so that events are read once however many
+    steps there are: of relations, one a step, an engine that does not keep them makes each anew for the next.
+    """
+    built = [step.condition(f"step_{place}") for place, step in enumerate(steps)]
+    bits = [
+        f"case when {condition} then {1 << place} else 0 end" for place, (condition, _) in enumerate(built)
     ]
-    return f"with {', '.join(relations)}", {
-        name: value for _, bound in built for name, value in bound.items()
-    }
-
-
-def _later_step(number: int) -> str:
-    return (
-        f"step_{number} as (select moments.session_id as session_id, min(moments.reached) as reached"
-        f" from moments join step_{number - 1} as earlier on moments.session_id = earlier.session_id"
-        f" where moments.fits_{number} and moments.reached > earlier.reached group by moments.session_id)"
-    )
-
-
-def _counts(steps: int) -> str:
-    return " union all ".join(
-        f"select {number}, count(*) from step_{number}" for number in range(1, steps + 1)
-    )
+    fits_any = " or ".join(condition for condition, _ in built)
+    template = _TAKEN.replace("{bits}", " + ".join(bits)).replace("{fits_any}", fits_any)
+    return template, {name: value for _, bound in built for name, value in bound.items()}
 
 
 def _percentage(part: int, whole: int) -> float:

@@ -9,6 +9,7 @@ from rybbit.errors import InvalidInput
 
 _LONGEST_NAME = 256
 _URL_PARAM = "url_param:"
+_TAGS = ("utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content")
 
 
 class Level(StrEnum):
@@ -75,11 +76,16 @@ CHANNEL = (
 )
 
 
+def url_parameter(name: str, bind: str) -> str:
+    """SQL for a parameter of the page's URL, "" without; its name may be bound as `bind`."""
+    # These are kept in columns of their own, and not with the others.
+    return f"coalesce({name}, '')" if name in _TAGS else f"json_text(url_parameters, ${bind})"
+
+
 def _plain(level: Level, names: str) -> dict[str, Dimension]:
     return {name: Dimension(name, f"coalesce({name}, '')", level) for name in names.split()}
 
 
-_SOURCES = "utm_source utm_medium utm_campaign utm_term utm_content"
 _SIZE = "concat(cast(screen_width as varchar), 'x', cast(screen_height as varchar))"
 _DIMENSIONS = {
     **_plain(Level.VISITOR, "browser browser_version operating_system operating_system_version"),
@@ -94,7 +100,7 @@ _DIMENSIONS = {
     "lon": Dimension("lon", "lon", is_number=True),
     "channel": Dimension("channel", CHANNEL, Level.VISIT),
     "referrer": Dimension("referrer", first_of("referrer_domain"), Level.VISIT),
-    **{name: Dimension(name, first_of(name), Level.VISIT) for name in _SOURCES.split()},
+    **{name: Dimension(name, first_of(name), Level.VISIT) for name in _TAGS},
     "entry_page": Dimension("entry_page", ENTRY_PAGE, Level.VISIT),
     "exit_page": Dimension("exit_page", EXIT_PAGE, Level.VISIT),
 }
@@ -117,8 +123,7 @@ def find_dimension(name: str, *, field_name: str = "parameter", bind: str = "dim
         return found
     parameter = name.removeprefix(_URL_PARAM)
     if parameter != name and 0 < len(parameter) <= _LONGEST_NAME and is_plain(parameter):
-        sql = f"json_text(url_parameters, ${bind})"
-        return Dimension(name, sql, Level.PAGE, values={bind: parameter})
+        return Dimension(name, url_parameter(parameter, bind), Level.PAGE, values={bind: parameter})
     raise InvalidInput({field_name: [f"Must be one of {', '.join(NAMES)}"]})
 
 

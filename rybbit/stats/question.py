@@ -5,15 +5,41 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from rybbit import clock
 from rybbit.errors import InvalidInput
 from rybbit.stats.dimensions import Level
 from rybbit.stats.filters import Filter, parse_filters
 from rybbit.stats.period import Period, parse_period
-from rybbit.store.base import EventStore, Scope, TooSlow
+from rybbit.store.base import EventStore, Scope, TooLarge, TooSlow
 
-_PATTERN_SECONDS = 1.5
+# What strangers can make as hard as they like may take so long, all queries of one question together. What is
+# easier than this takes as long as the number of events makes it.
+_SECONDS = 1.5
+_EASY = 12
+_A_PATTERN = 13
+_A_LOOK_AT_VISITS = 4
 _VALUE_NAME = re.compile(r"\$(\w+)")
 _CONDITIONS = ("matching", "visiting", "visits", "events", "within")
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """Until when a question may take, on the clock of `monotonic`, and the field that made it hard."""
+
+    until: float
+    field: str
+
+    @property
+    def refusal(self) -> InvalidInput:
+        """What the caller is told when it takes longer."""
+        return InvalidInput({self.field: ["Takes too long; use fewer or simpler ones, or a shorter time"]})
+
+    def seconds_left(self) -> float:
+        """The time that is left; raises `TooSlow` if there is none."""
+        left = self.until - clock.monotonic()
+        if left <= 0:
+            raise TooSlow("The queries before took all the time")
+        return left
 
 
 @dataclass(frozen=True)
@@ -23,6 +49,7 @@ class Question:
     site_id: int
     period: Period
     filters: tuple[Filter, ...] = ()
+    limit: Limit | None = None
 
     @property
     def within(self) -> str:
@@ -78,6 +105,17 @@ class Question:
             bound.update(each.values)
         return bound
 
+    def limited(self, field: str, effort: int) -> "Question":
+        """The same, to be given up after a while if it is hard.
+
+        Args:
+            field: what an error names.
+            effort: of how many conditions on events it consists.
+        """
+        if self.limit is not None or effort <= _EASY:
+            return self
+        return replace(self, limit=Limit(clock.monotonic() + _SECONDS, field))
+
     def over(self, period: Period) -> "Question":
         """The same of another time."""
         return replace(self, period=period)
@@ -109,15 +147,17 @@ class Question:
             values: what is bound beside the values of the question.
 
         Raises:
-            InvalidInput: the patterns of the filters take too long.
+            InvalidInput: it is `limited`, and takes too long, or too much memory.
+            TooSlow, TooLarge: it is not, and does so all the same.
         """
         sql, parameters, scope = self.bound(template, values, **parts)
-        if not any(each.pattern for each in self.filters):
-            return store.query(sql, parameters, scope=scope)
         try:
-            return store.query(sql, parameters, scope=scope, seconds=_PATTERN_SECONDS)
-        except TooSlow as error:
-            raise InvalidInput({"filters": ["Takes too long; use fewer or simpler patterns"]}) from error
+            seconds = None if self.limit is None else self.limit.seconds_left()
+            return store.query(sql, parameters, scope=scope, seconds=seconds)
+        except (TooSlow, TooLarge) as error:
+            if self.limit is None:
+                raise
+            raise self.limit.refusal from error
 
 
 def parse_question(store: EventStore, site_id: int, arguments: Mapping[str, str]) -> Question:
@@ -130,4 +170,10 @@ def parse_question(store: EventStore, site_id: int, arguments: Mapping[str, str]
     for place, each in enumerate(filters):
         if each.pattern and not store.accepts_pattern(each.pattern):
             raise InvalidInput({"filters": [f"Filter {place + 1}: value must be regular expressions (RE2)"]})
-    return Question(site_id, parse_period(arguments), filters)
+    return Question(site_id, parse_period(arguments), filters).limited("filters", sum(map(_effort, filters)))
+
+
+def _effort(given: Filter) -> int:
+    if given.pattern:
+        return _A_PATTERN
+    return _A_LOOK_AT_VISITS if given.dimension.level in (Level.VISIT, Level.EVENT) else 1

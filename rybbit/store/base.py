@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from rybbit.errors import RybbitError
+from rybbit.errors import RybbitError, Unavailable
 
 if TYPE_CHECKING:
     from rybbit.store.export import ByteStream, Form, Selection
@@ -15,8 +15,12 @@ class UnreadableBatch(RybbitError):
     """A journal file of the batch holds something that is no event; nothing was committed."""
 
 
-class TooSlow(RybbitError):
+class TooSlow(Unavailable):
     """A query was given up after the time that it had."""
+
+
+class TooLarge(Unavailable):
+    """A query needs more memory than there is for it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from rybbit.store.clickhouse_query import compose, query_settings
 from rybbit.store.clickhouse_rewrite import Eraser
 from rybbit.store.clickhouse_server import BadPattern, ClickHouseServer
 from rybbit.store.clickhouse_tables import COLUMN_NAMES, Tables
+from rybbit.store.deadline import Deadline
 from rybbit.store.export import ByteStream, Form, Selection, export_by_pages
 from rybbit.store.journal_files import JournalFolder
 from rybbit.store.options import StoreOptions
@@ -71,6 +72,7 @@ class ClickHouseStore:
             self._erasures,
             FileLock(options.folder / "rewrite.lock"),
         )
+        self._deadline = Deadline()
         self._is_ready = False
         self._is_compared = False
 
@@ -170,6 +172,7 @@ class ClickHouseStore:
         """See `EventStore.query`.
 
         Raises:
+            TooSlow: it takes longer than it may.
             Unavailable: the server does not answer.
         """
         self._make_ready()
@@ -183,9 +186,14 @@ class ClickHouseStore:
             all_inline=self._address.is_in_process,
         )
         settings = query_settings(seconds=seconds, in_cluster=bool(self._address.cluster))
-        return self._server.rows(
-            statement.sql, statement.parameters, tables=statement.tables, settings=settings
-        )
+
+        def ask() -> list[tuple[Any, ...]]:
+            return self._server.rows(
+                statement.sql, statement.parameters, tables=statement.tables, settings=settings
+            )
+
+        # The server gives it up as well, but looks for that between two lots of rows only.
+        return ask() if seconds is None else self._deadline.run(ask, seconds=seconds)
 
     def _view(self, scope: Scope) -> View:
         for _ in range(_LOOKS):

@@ -143,7 +143,7 @@ class ClickHouseServer:
     def _in_our_words(self, error: Exception) -> Exception:
         code = getattr(error, "code", None)
         if code in _TIMEOUT_CODES:
-            return TooSlow("A query took too long")
+            return TooSlow("The event store (ClickHouse) took too long; ask again, or for a shorter time")
         if code == _PATTERN_CODE:
             return BadPattern("A pattern is no regular expression")
         reason = f"refuses: {getattr(error, 'name', None) or code}" if code else "does not answer"

@@ -11,6 +11,8 @@ from concurrent.futures import TimeoutError as NotYet
 from typing import TypeVar
 
 from rybbit import clock
+from rybbit.errors import Unavailable
+from rybbit.locks import register_forkable
 from rybbit.store.base import TooSlow
 
 _T = TypeVar("_T")
@@ -19,25 +21,38 @@ _T = TypeVar("_T")
 _GRACE_SECONDS = 0.3
 # So many at once, given up or not: more of them would leave nothing for other questions.
 _AT_ONCE = 2
+_RETRY_SECONDS = 5
 
 
 class Deadline:
     """What may take no longer than it is given; each runs in a thread of its own."""
 
     def __init__(self) -> None:
+        self.reset_after_fork()
+        register_forkable(self)
+
+    def reset_after_fork(self) -> None:
+        """Begin anew in the child, which has none of the threads."""
         self._free = threading.BoundedSemaphore(_AT_ONCE)
 
-    def run(self, work: Callable[[], _T], *, seconds: float, interrupt: Callable[[], object]) -> _T:
+    def run(
+        self, work: Callable[[], _T], *, seconds: float, interrupt: Callable[[], object] = lambda: None
+    ) -> _T:
         """What `work` answers.
 
         Raises:
             TooSlow: not within so many seconds; `interrupt` was called, and `work` may still go on.
+            Unavailable: others are at it, or there is no thread for it.
         """
         end = clock.monotonic() + seconds
         if not self._free.acquire(timeout=seconds):
-            raise TooSlow(f"Others took more than {seconds} seconds")
+            raise Unavailable("Others ask what takes long; ask again", retry_after=_RETRY_SECONDS)
         outcome: Future[_T] = Future()
-        threading.Thread(target=self._work, args=(work, outcome), daemon=True).start()
+        try:
+            threading.Thread(target=self._work, args=(work, outcome), daemon=True).start()
+        except RuntimeError as error:
+            self._free.release()
+            raise Unavailable("There is no thread for this; ask again", retry_after=_RETRY_SECONDS) from error
         try:
             return outcome.result(max(0.0, end - clock.monotonic()))
         except NotYet:

@@ -28,9 +28,7 @@ class StoredHistory:
         """The greatest id given so far, 0 if none."""
         return int(self._store.query("select coalesce(max(id), 0) from events")[0][0])
 
-    def spans_since(
-        self, milliseconds: int, *, block_ms: int
-    ) -> list[tuple[int, int, int, int, int, int]]:
+    def spans_since(self, milliseconds: int, *, block_ms: int) -> list[tuple[int, int, int, int, int, int]]:
         """What sessions did in each block of so many milliseconds, if it was received since then.
 
         Rows of site_id, user_hash, session_id, the first and last moment, and the receipt of the last event.

@@ -14,10 +14,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from rybbit.errors import Unavailable
 from rybbit.faults import crash_point
 from rybbit.locks import FileLock, leave_to_parent, register_forkable
-from rybbit.store.base import EVERYTHING, Scope
+from rybbit.store.base import EVERYTHING, Scope, TooLarge
 from rybbit.store.deadline import Deadline
 from rybbit.store.event import COLUMNS
 from rybbit.store.export import THREADS, CopyStream, Form, Selection, formatted
@@ -102,7 +101,6 @@ class LakeStore:
             leave_to_parent(self._engine)
             self._engine = None
         self._engine_lock = threading.Lock()
-        self._deadline = Deadline()
 
     def close(self) -> None:
         """See `EventStore.close`."""
@@ -151,7 +149,7 @@ class LakeStore:
         """See `EventStore.query`.
 
         Raises:
-            Unavailable: it takes more memory than there is for it.
+            TooLarge: it takes more memory than RYBBIT_QUERY_MEMORY.
         """
         import duckdb
 
@@ -163,7 +161,7 @@ class LakeStore:
             try:
                 return self._run(sql, parameters or {}, view, scope, lenient=unreadable, seconds=seconds)
             except duckdb.OutOfMemoryException as error:
-                raise Unavailable("This takes more memory than RYBBIT_QUERY_MEMORY allows") from error
+                raise TooLarge("This takes more memory than RYBBIT_QUERY_MEMORY allows") from error
             except duckdb.IOException:
                 # A file is gone: the mover or a vacuum came between the look and the opening.
                 logger.debug("The files changed under a query; looking again", exc_info=True)

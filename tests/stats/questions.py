@@ -195,6 +195,8 @@ _STEPS: tuple[Mapping[str, Any], ...] = (
     {"type": "event", "value": pools.HOSTILE[0], "properties": {"plan": "pro"}},
     {"type": "event", "value": "buy", "properties": {"seats": 3}},
     {"type": "event", "value": "buy", "properties": {"new": True, "seats": 3.5}},
+    {"type": "page", "value": "/**", "properties": {"utm_source": "google", "id": "1"}},
+    {"type": "page", "value": "/**", "properties": {"utm_source": "letter"}},
 )
 
 

@@ -38,7 +38,7 @@ def _filled(engine: str, made: Traffic) -> Iterator[Parts]:
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         patch.setattr(clock, "now_ms", lambda: made.world.now_ms)
         # Answers are compared here, whatever else this machine does; that patterns end has tests of its own.
-        patch.setattr(question, "_PATTERN_SECONDS", 60.0)
+        patch.setattr(question, "_SECONDS", 60.0)
         parts = ENGINES[engine](Path(folder))
         try:
             first, second, third, last = ([as_line(each) for each in lot] for lot in spread(made, 4))

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from rybbit import clock
+from rybbit.errors import Unavailable
 from rybbit.store.base import TooSlow
 from rybbit.store.deadline import Deadline
 from tests.store.parts import Parts, line
@@ -46,12 +47,25 @@ def test_nobody_waits_for_what_cannot_be_stopped(end: threading.Event) -> None:
     for _ in range(2):
         with pytest.raises(TooSlow):
             deadline.run(lambda: end.wait(60), seconds=0.01, interrupt=lambda: None)
-    # Both places are taken.
-    with pytest.raises(TooSlow):
+    # Both places are taken, which is not the fault of who comes next.
+    with pytest.raises(Unavailable):
         deadline.run(lambda: 5, seconds=0.01, interrupt=lambda: None)
     assert clock.monotonic() - began < 30
     end.set()
     assert deadline.run(lambda: 5, seconds=60, interrupt=lambda: None) == 5
+
+
+def test_without_a_thread_no_place_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    def start(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    deadline = Deadline()
+    with monkeypatch.context() as full:
+        full.setattr(threading.Thread, "start", start)
+        for _ in range(3):
+            with pytest.raises(Unavailable, match="thread"):
+                deadline.run(lambda: 5, seconds=60)
+    assert deadline.run(lambda: 5, seconds=60) == 5
 
 
 def test_of_a_store(parts: Parts) -> None:

@@ -8,6 +8,7 @@ from itertools import groupby
 from typing import Any
 
 from tests.stats.reference.asked import Asked, Event, Events, Row, by_session, pageviews, ratio, share, text
+from tests.stats.reference.dimensions import url_parameters
 from tests.stats.reference.narrowing import narrow
 from tests.stats.reference.sessions import sessions
 
@@ -109,8 +110,8 @@ def fits_step(event: Event, step: Step) -> bool:
             return False
     elif event["type"] != "custom_event" or text(event, "event_name") != step["value"]:
         return False
-    column = "url_parameters" if step["type"] == "page" else "properties"
-    found = json.loads(text(event, column) or "{}")
+    is_page = step["type"] == "page"
+    found = url_parameters(event) if is_page else json.loads(text(event, "properties") or "{}")
     wanted = step.get("properties", {})
     return all(isinstance(found, dict) and key in found and _is(found[key], wanted[key]) for key in wanted)
 

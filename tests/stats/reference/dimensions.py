@@ -1,6 +1,7 @@
 """What events and visits can be told apart by."""
 
 import json
+from typing import Any
 
 from tests.stats.reference.asked import Event, Events, pageviews, text
 
@@ -43,9 +44,14 @@ def event_value(event: Event, name: str) -> str | float | None:
         sides = event.get("screen_width"), event.get("screen_height")
         return "" if None in sides else "{}x{}".format(*sides)
     if name.startswith(_PARAMETER):
-        parameters = json.loads(event.get("url_parameters") or "{}")
-        return str(parameters.get(name.removeprefix(_PARAMETER), ""))
+        return str(url_parameters(event).get(name.removeprefix(_PARAMETER), ""))
     return text(event, name)
+
+
+def url_parameters(event: Event) -> dict[str, Any]:
+    """All parameters of the page's URL; of those that have columns of their own, what these hold."""
+    parameters = json.loads(event.get("url_parameters") or "{}")
+    return parameters | {name: event[name] for name in UTM if event.get(name)}
 
 
 def first_text(events: Events, column: str) -> str:

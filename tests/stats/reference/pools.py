@@ -98,7 +98,7 @@ QUERIES: tuple[Columns, ...] = (
     *({"querystring": "?x", "url_parameters": json.dumps(each)} for each in _URL_PARAMETERS),
     {"querystring": HOSTILE[2], "url_parameters": json.dumps(_URL_PARAMETERS[0], ensure_ascii=False)},
 )
-URL_PARAMETER_NAMES = ("id", "q", "a/b~c", "$.q", '"', "🦊", "none")
+URL_PARAMETER_NAMES = ("id", "q", "a/b~c", "$.q", '"', "🦊", "none", "utm_source")
 
 SOURCES: tuple[Columns, ...] = (
     {},
