@@ -1,5 +1,6 @@
 """`rybbit demo`: a site full of plausible traffic."""
 
+from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -60,16 +61,18 @@ def _find_or_make_site(site_id: str | None, domain: str | None, org: str | None)
 
     from rybbit.extensions import db
     from rybbit.models import Site
-    from rybbit.services.domains import strip_domain
+    from rybbit.services.domains import normalise_domain, strip_domain
     from rybbit.services.organizations import owner_of
     from rybbit.services.sites import create_site, site_for
 
     if site_id is not None:
         return site_for(site_id)
     domain = strip_domain(domain or _DOMAIN)
-    found = db.session.scalar(select(Site).where(Site.domain == domain.lower()))
-    if found is not None:
-        return found
+    # One that is no domain is refused below, with the reason.
+    with suppress(ValueError):
+        found = db.session.scalar(select(Site).where(Site.domain == normalise_domain(domain)))
+        if found is not None:
+            return found
     organization = find_organization(org)
     settings = {"domain": domain, "name": domain}
     return create_site(organization, settings, created_by=owner_of(organization).id)

@@ -22,7 +22,8 @@ logger = logging.getLogger("rybbit.serve")
 # A group commit makes a thread wait; more than these cost more in switching than they gain (see
 # tests/bench/track_bench.py).
 DEFAULT_THREADS = 16
-_STOP_SECONDS = 30
+# Docker kills after ten seconds; only who sends or fetches slowly needs so long.
+_STOP_SECONDS = 8
 
 
 @click.command()

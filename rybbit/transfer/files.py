@@ -76,6 +76,9 @@ def open_export(path: Path, form: str, zone: ZoneInfo) -> Source:
         NoExport: it is no file that can be imported, or not of this format.
     """
     found = _recognise(path)
+    if not found and form == "jsonl":
+        # The first line may be as damaged as any other.
+        found = form
     if form not in ("auto", found):
         raise NoExport(f"{path.name} is no {form} export" + (f", but looks like {found}" if found else ""))
     if found == "jsonl":

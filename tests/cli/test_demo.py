@@ -32,6 +32,16 @@ def test_a_site_is_made_and_filled(shell: Shell) -> None:
 
 
 @pytest.mark.usefixtures("first")
+def test_a_site_is_found_in_any_spelling(shell: Shell) -> None:
+    for domain in ("bücher.example.com", "https://BÜCHER.example.com/", "xn--bcher-kva.example.com"):
+        shell.run("demo", "--events", "10", "--domain", domain, *UNTIL)
+    assert [site["domain"] for site in shell.json("site", "list")] == [
+        "example.com",
+        "xn--bcher-kva.example.com",
+    ]
+
+
+@pytest.mark.usefixtures("first")
 def test_a_part_of_it_can_be_read_by_name(shell: Shell) -> None:
     shell.run("demo", "--events", "2000", "--site", "1", *UNTIL)
     named = "select count(distinct user_id), count(distinct user_hash) from events where user_id is not null"

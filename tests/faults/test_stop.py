@@ -6,8 +6,9 @@ import signal
 import socket
 import sys
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +83,21 @@ def test_counts_are_written_at_the_end(site: Instance) -> None:
     with serving(site) as server:
         assert _refused(server) == REFUSED
         assert server.event_ids() == []
+
+
+def test_who_sends_slowly_does_not_keep_it(site: Instance) -> None:
+    """Docker kills after ten seconds; by itself the server would wait as long as a client likes."""
+    head = b"POST /api/track HTTP/1.1\r\nHost: localhost\r\n"
+    with serving(site) as server, ExitStack() as clients:
+        for beginning in (head, head + b"Content-Length: 30\r\n\r\n{"):
+            client = clients.enter_context(socket.create_connection(("127.0.0.1", server.port)))
+            client.sendall(beginning)
+        # Once another is answered, the server has these, too.
+        assert server.event_ids() == []
+        began = time.monotonic()
+        server.ask_to_stop()
+        assert server.wait_for_end() == 0
+        assert time.monotonic() - began < 20
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="asks the kernel for a thread by its number")

@@ -186,6 +186,22 @@ def test_what_is_no_event_is_told_by_line_and_the_rest_comes_in(folder: Path, tm
         assert reason in line
 
 
+def test_of_a_named_format_the_first_line_may_be_bad(folder: Path, tmp_path: Path) -> None:
+    file = write(tmp_path / "a.jsonl", b'{"type": "pa', event(1))
+    text = run(folder, "import", str(file), "--site", "1", "--format", "jsonl")
+    assert "Imported 1 events" in text
+    assert "line 1: is no JSON" in text
+
+
+def test_what_a_bad_line_holds_is_not_written_down(folder: Path, tmp_path: Path) -> None:
+    secret = "somebody@example.org"
+    rows = [event(1, **{name: secret}) for name in ("type", "timestamp", "lat", "screen_width", "event_id")]
+    file = write(tmp_path / "a.jsonl", event(1), *rows, event(1, **{secret: secret}), *[b"{"] * 20)
+    run(folder, "import", str(file), "--site", "1")
+    (listed,) = (folder / "loads").glob("rejected-*.txt")
+    assert secret not in listed.read_text()
+
+
 def test_more_bad_lines_than_fit_are_in_a_file(folder: Path, tmp_path: Path) -> None:
     file = write(tmp_path / "a.jsonl", event(1), *[b"{"] * 50)
     text = run(folder, "import", str(file), "--site", "1")
