@@ -82,7 +82,8 @@ class JournalFolder:
 
     def is_writable(self) -> bool:
         """Whether something can be written durably here; tried out, not guessed."""
-        path = self.path / f"{os.getpid()}-{secrets.token_hex(4)}.probe"
+        # Named as a file that comes into being, so that one that is left behind goes as those do.
+        path = self.path / f"{os.getpid()}-{secrets.token_hex(4)}.probe.new"
         try:
             path.write_bytes(b"?")
             sync_file(path)
