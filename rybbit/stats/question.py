@@ -10,7 +10,7 @@ from rybbit.errors import InvalidInput
 from rybbit.stats.dimensions import Level
 from rybbit.stats.filters import Filter, parse_filters
 from rybbit.stats.period import Period, parse_period
-from rybbit.store.base import EventStore, Scope, TooLarge, TooSlow
+from rybbit.store.base import EventStore, Scope, TooBusy, TooLarge, TooSlow
 
 # What strangers can make as hard as they like may take so long, all queries of one question together. What is
 # easier than this takes as long as the number of events makes it.
@@ -29,9 +29,10 @@ class Limit:
     until: float
     field: str
 
-    @property
-    def refusal(self) -> InvalidInput:
-        """What the caller is told when it takes longer."""
+    def refusal(self, error: TooSlow | TooLarge) -> InvalidInput:
+        """What the caller is told when it was not answered in time."""
+        if isinstance(error, TooBusy):
+            return InvalidInput({self.field: ["Others ask for as much; ask again, or for something simpler"]})
         return InvalidInput({self.field: ["Takes too long; use fewer or simpler ones, or a shorter time"]})
 
     def seconds_left(self) -> float:
@@ -157,7 +158,7 @@ class Question:
         except (TooSlow, TooLarge) as error:
             if self.limit is None:
                 raise
-            raise self.limit.refusal from error
+            raise self.limit.refusal(error) from error
 
 
 def parse_question(store: EventStore, site_id: int, arguments: Mapping[str, str]) -> Question:

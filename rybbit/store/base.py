@@ -19,6 +19,10 @@ class TooSlow(Unavailable):
     """A query was given up after the time that it had."""
 
 
+class TooBusy(TooSlow):
+    """A query that may take long was not begun, since others are at theirs."""
+
+
 class TooLarge(Unavailable):
     """A query needs more memory than there is for it."""
 

@@ -11,9 +11,8 @@ from concurrent.futures import TimeoutError as NotYet
 from typing import TypeVar
 
 from rybbit import clock
-from rybbit.errors import Unavailable
 from rybbit.locks import register_forkable
-from rybbit.store.base import TooSlow
+from rybbit.store.base import TooBusy, TooSlow
 
 _T = TypeVar("_T")
 
@@ -42,17 +41,17 @@ class Deadline:
 
         Raises:
             TooSlow: not within so many seconds; `interrupt` was called, and `work` may still go on.
-            Unavailable: others are at it, or there is no thread for it.
+            TooBusy: others are at it, or there is no thread for it.
         """
         end = clock.monotonic() + seconds
         if not self._free.acquire(timeout=seconds):
-            raise Unavailable("Others ask what takes long; ask again", retry_after=_RETRY_SECONDS)
+            raise TooBusy("Others ask what takes long; ask again", retry_after=_RETRY_SECONDS)
         outcome: Future[_T] = Future()
         try:
             threading.Thread(target=self._work, args=(work, outcome), daemon=True).start()
         except RuntimeError as error:
             self._free.release()
-            raise Unavailable("There is no thread for this; ask again", retry_after=_RETRY_SECONDS) from error
+            raise TooBusy("There is no thread for this; ask again", retry_after=_RETRY_SECONDS) from error
         try:
             return outcome.result(max(0.0, end - clock.monotonic()))
         except NotYet:

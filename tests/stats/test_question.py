@@ -10,7 +10,7 @@ from rybbit import clock
 from rybbit.errors import InvalidInput, Unavailable
 from rybbit.stats.conversions import Step, StepKind, conversions, funnel
 from rybbit.stats.question import Question, parse_question
-from rybbit.store.base import EventStore, TooLarge, TooSlow
+from rybbit.store.base import EventStore, TooBusy, TooLarge, TooSlow
 
 _SQL = "select 1 from events where {matching}"
 _PATTERN = {"parameter": "pathname", "type": "contains", "value": "a"}
@@ -92,10 +92,12 @@ def test_of_steps_and_goals_the_conditions_count(
         assert list(refused.value.field_errors) == [field]
 
 
-@pytest.mark.parametrize("error", [TooSlow("slow"), TooLarge("large")])
-def test_who_asks_for_much_is_told_so_and_who_does_not_may_ask_again(error: Exception) -> None:
+@pytest.mark.parametrize(
+    ("error", "told"), [(TooSlow("x"), "too long"), (TooLarge("x"), "too long"), (TooBusy("x"), "Others")]
+)
+def test_who_asks_for_much_is_told_so_and_who_does_not_may_ask_again(error: Exception, told: str) -> None:
     store = Store(error)
-    with pytest.raises(InvalidInput, match="filters"):
+    with pytest.raises(InvalidInput, match=f"filters.*{told}"):
         _question(store, _PATTERN).ask(cast(EventStore, store), _SQL)
     with pytest.raises(Unavailable):
         _question(store).ask(cast(EventStore, store), _SQL)

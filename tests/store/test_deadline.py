@@ -6,8 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from rybbit import clock
-from rybbit.errors import Unavailable
-from rybbit.store.base import TooSlow
+from rybbit.store.base import TooBusy, TooSlow
 from rybbit.store.deadline import Deadline
 from tests.store.parts import Parts, line
 
@@ -48,7 +47,7 @@ def test_nobody_waits_for_what_cannot_be_stopped(end: threading.Event) -> None:
         with pytest.raises(TooSlow):
             deadline.run(lambda: end.wait(60), seconds=0.01, interrupt=lambda: None)
     # Both places are taken, which is not the fault of who comes next.
-    with pytest.raises(Unavailable):
+    with pytest.raises(TooBusy):
         deadline.run(lambda: 5, seconds=0.01, interrupt=lambda: None)
     assert clock.monotonic() - began < 30
     end.set()
@@ -63,7 +62,7 @@ def test_without_a_thread_no_place_is_lost(monkeypatch: pytest.MonkeyPatch) -> N
     with monkeypatch.context() as full:
         full.setattr(threading.Thread, "start", start)
         for _ in range(3):
-            with pytest.raises(Unavailable, match="thread"):
+            with pytest.raises(TooBusy, match="thread"):
                 deadline.run(lambda: 5, seconds=60)
     assert deadline.run(lambda: 5, seconds=60) == 5
 

@@ -16,7 +16,11 @@ from tests.web.world import Tenant, World
 EVENTS = 200_000
 # Two seconds is what is promised; a machine that does other things as well may need some more.
 LONGEST_SECONDS = 8.0
-TOO_LONG = "Takes too long; use fewer or simpler ones, or a shorter time"
+# What was given up before may still be at it when the next is asked.
+TOO_LONG = (
+    ["Takes too long; use fewer or simpler ones, or a shorter time"],
+    ["Others ask for as much; ask again, or for something simpler"],
+)
 BOMBS = (
     *("(a+)+$", "(a|aa)+$", "((a{0,30}){0,30})$", "(.*)(.*)(.*)(.*)(.*)[ab]{20}$", "a?" * 100 + "a" * 100),
     *("a.{20}c", "(a|b)*a(a|b){150}c", "(.{1000})", "(x{500}|y{500}){2}", r"(\pL+\s?)*$"),
@@ -63,7 +67,7 @@ def test_regular_expressions(world: World, crowded: Tenant, bomb: str) -> None:
         assert clock.monotonic() - began < LONGEST_SECONDS, (question, parameter)
         if answer.status_code != 200:
             assert fields(answer)["filters"] in (
-                [TOO_LONG],
+                *TOO_LONG,
                 ["Filter 1: value must be regular expressions (RE2)"],
             )
 
@@ -83,7 +87,8 @@ def test_patterns_of_paths(world: World, crowded: Tenant, pattern: str) -> None:
 def _in_time(answer: Any, began: float, field: str) -> None:
     assert clock.monotonic() - began < LONGEST_SECONDS
     if answer.status_code != 200:
-        assert (answer.status_code, fields(answer)[field]) == (400, [TOO_LONG])
+        assert answer.status_code == 400
+        assert fields(answer)[field] in TOO_LONG
 
 
 @pytest.mark.parametrize("steps", [20, 10])
