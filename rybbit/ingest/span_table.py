@@ -37,6 +37,8 @@ _STRIDE = 6
 _LEAST_SLOTS = 1 << 17
 _FULLEST = 0.6
 _SWEPT_AT_ONCE = 4096
+# As lists, all slots of a large table would take hundreds of megabytes.
+_SEARCHED_AT_ONCE = 1 << 16
 # In place of a session's id: nothing was ever here; something was, so look further.
 _EMPTY, _GONE = 0, -1
 _SPREAD = 0x9E37_79B9_7F4A_7C15
@@ -255,11 +257,15 @@ class SpanTable:
 
     def _slots_with(self, word: int, value: int) -> Iterator[int]:
         """The slots that have a number in a place; a list is searched ten times as fast as the memory."""
-        found = self._words[_HEADER + word : _HEADER + _STRIDE * self._slots : _STRIDE].tolist()
-        place = -1
-        for _ in range(found.count(value)):
-            place = found.index(value, place + 1)
-            yield _HEADER + _STRIDE * place
+        end = _HEADER + _STRIDE * self._slots
+        for start in range(_HEADER, end, _STRIDE * _SEARCHED_AT_ONCE):
+            found = self._words[
+                start + word : min(start + _STRIDE * _SEARCHED_AT_ONCE, end) : _STRIDE
+            ].tolist()
+            place = -1
+            for _ in range(found.count(value)):
+                place = found.index(value, place + 1)
+                yield start + _STRIDE * place
 
     def _wipe(self, base: int) -> None:
         self._words[base + 2] = _GONE

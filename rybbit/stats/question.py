@@ -16,7 +16,7 @@ from rybbit.store.base import EventStore, Scope, TooBusy, TooLarge, TooSlow
 # easier than this takes as long as the number of events makes it.
 _SECONDS = 1.5
 _EASY = 12
-_A_PATTERN = 13
+_A_PATTERN = _EASY + 1
 _A_LOOK_AT_VISITS = 4
 _VALUE_NAME = re.compile(r"\$(\w+)")
 _CONDITIONS = ("matching", "visiting", "visits", "events", "within")

@@ -23,6 +23,7 @@ def _tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     """So few slots that spans collide and the table grows, and blocks so short that sessions have pieces."""
     monkeypatch.setattr(span_table, "_LEAST_SLOTS", 8)
     monkeypatch.setattr(span_table, "_SWEPT_AT_ONCE", 5)
+    monkeypatch.setattr(span_table, "_SEARCHED_AT_ONCE", 3)
     monkeypatch.setattr(span_table, "BLOCK_MS", HOUR)
 
 
