@@ -46,7 +46,8 @@ def book() -> Book:
 
 
 @pytest.fixture
-def inspector(book: Book) -> Inspector:
+def inspector(book: Book, clocks: Clocks) -> Inspector:
+    """One whose time stands still, so that a busy machine uses up nothing of its share."""
     return Inspector(book, Describer())  # type: ignore[arg-type]
 
 
