@@ -40,7 +40,7 @@ class Instance:
     def is_moved(self) -> bool:
         """Whether the journal is empty, and no batch is half done."""
         # A process that is killed may leave what it was about to begin with, which holds no event.
-        names = [path.name for path in self.journal.iterdir() if path.suffix not in (".new", ".probe")]
+        names = [path.name for path in self.journal.iterdir() if path.suffix != ".new"]
         return names == ["quarantine"]
 
     def batch_files(self) -> int:
