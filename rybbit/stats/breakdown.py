@@ -1,5 +1,6 @@
 """Sessions and pageviews by one dimension: browsers, countries, pages, sources and all the others."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -7,6 +8,7 @@ from rybbit.stats.dimensions import Dimension, Level
 from rybbit.stats.page import Page
 from rybbit.stats.question import Question
 from rybbit.store.base import EventStore
+from rybbit.store.visit import Visits
 
 # A question about more pageviews than these is not asked, unasked, how long each page was looked at: it
 # would take as long as all the rest of a dashboard.
@@ -24,15 +26,19 @@ _PARTS = """
 _ORIGINS = "select session_id, {value} as origin from events where {within} group by session_id"
 # Sessions with exactly one pageview, matching or not; a set is cheaper here than another join.
 _BOUNCED = """
-  select {key}
+  select session_id from events where {visiting} and type = 'pageview' group by session_id having count(*) = 1
+"""
+_BOUNCED_WITH_VALUE = """
+  select session_id, value
   from (
     select session_id, {value} as value
     from events
     where {visiting} and type = 'pageview'
-    group by {by} session_id
+    group by value, session_id
     having count(*) = 1
   ) as single
 """
+_BOUNCED_VISITS = "select session_id from visits where pageviews = 1"
 
 _ROWS = """
 select
@@ -118,7 +124,7 @@ def breakdown(
     """
     only = only or ("custom_event" if dimension.level is Level.EVENT else "")
     values = {**dimension.values, "limit": limit, "offset": limit * (page - 1)}
-    found = question.ask(store, _composed(question, dimension, only), values)
+    found = _ask(store, question, dimension, only, values)
     rows = [_row(dimension, *row[:6]) for row in found]
     if dimension.name in _COMPANION:
         views = int(found[0][5]) if found else 0
@@ -130,31 +136,40 @@ def breakdown(
     return replace(breakdown(store, question, dimension, limit=1, only=only), rows=[])
 
 
-def _composed(question: Question, dimension: Dimension, only: str) -> str:
+def _ask(
+    store: EventStore, question: Question, dimension: Dimension, only: str, values: Mapping[str, Any]
+) -> list[tuple[Any, ...]]:
+    has_all = not question.filters and not only
+    if has_all and (column := dimension.of_visits):
+        parts = f"(select coalesce({column}, '') as value, pageviews from visits) as parts"
+        template = _ROWS.format(parts=parts, is_bounce="pageviews = 1", is_there="value <> ''")
+        return question.ask_of_visits(store, Visits((column, "pageviews")), template, values)
+    if question.filters or dimension.level is Level.VISITOR:
+        return question.ask(store, _of_events(question, dimension, only, _BOUNCED), values)
+    template = _of_events(question, dimension, only, _BOUNCED_VISITS)
+    return question.ask_of_visits(store, Visits(("pageviews",)), template, values)
+
+
+def _of_events(question: Question, dimension: Dimension, only: str, bounced: str) -> str:
     """The query; where what matches is all there is to know, events are read once."""
     is_whole = not only and (question.keeps_visits_whole or not question.chooses_visits)
     if dimension.level is Level.VISIT:
-        return _of_visits(dimension, is_whole=is_whole and question.keeps_visits_whole)
+        return _of_origins(dimension, bounced, is_whole=is_whole and question.keeps_visits_whole)
     condition = "{events}" if dimension.level is Level.EVENT else "{matching}"
     condition += f" and type = '{only}'" if only else ""
     parts = _PARTS.format(value=dimension.sql, condition=condition, by="value,")
+    is_bounce = f"session_id in ({bounced})"
     if dimension.level is Level.VISITOR:
-        bounced = _BOUNCED.format(
-            key="session_id, value", value=dimension.sql, by="value,", visiting="{visiting}"
-        )
-        is_bounce = "pageviews = 1" if is_whole else f"(session_id, value) in ({bounced})"
-    else:
-        bounced = _BOUNCED.format(key="session_id", value="0", by="", visiting="{visiting}")
-        is_bounce = f"session_id in ({bounced})"
+        of_value = _BOUNCED_WITH_VALUE.format(value=dimension.sql, visiting="{visiting}")
+        is_bounce = "pageviews = 1" if is_whole else f"(session_id, value) in ({of_value})"
     is_there = "value is not null" if dimension.is_number else "value <> ''"
     return _ROWS.format(parts=f"({parts}) as parts", is_bounce=is_bounce, is_there=is_there)
 
 
-def _of_visits(dimension: Dimension, *, is_whole: bool) -> str:
+def _of_origins(dimension: Dimension, bounced: str, *, is_whole: bool) -> str:
     parts = _PARTS.format(value=dimension.sql if is_whole else "0", condition="{matching}", by="")
     if is_whole:
         return _ROWS.format(parts=f"({parts}) as parts", is_bounce="pageviews = 1", is_there="value <> ''")
-    bounced = _BOUNCED.format(key="session_id", value="0", by="", visiting="{visiting}")
     origins = _ORIGINS.format(value=dimension.sql, within="{within}")
     chosen = (
         f"(select session_id, pageviews, origin as value from ({parts}) as matched"

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
-from itertools import count
+from itertools import count, pairwise, starmap
 from typing import TypeVar
 from zoneinfo import ZoneInfo
 
@@ -73,12 +73,14 @@ class Timeline:
     """The buckets of a stretch of time, in their order.
 
     `sql` gives the number of the bucket of an event, `names` the local time at which each one begins.
-    Events that are ahead of the clock may fall into one of `later`.
+    Events that are ahead of the clock may fall into one of `later`. Where clocks went back over midnight, a
+    day `comes_back` after the next one had begun.
     """
 
     sql: str
     names: dict[int, str]
     later: dict[int, str]
+    comes_back: bool = False
 
     def fill(self, rows: dict[int, _Row], empty: _Row) -> Iterator[tuple[str, _Row]]:
         """Name and row of each bucket, `empty` where there is none."""
@@ -115,9 +117,8 @@ def _timeline(start: int, filled: int, end: int, zone: ZoneInfo, bucket: Bucket)
     spells = list(_spells(start, max(end, start + 1), zone))
     names = {key: name for spell in spells for key, name in _buckets(spell, filled, bucket, len(spells))}
     every = {key: name for spell in spells for key, name in _buckets(spell, end, bucket, len(spells))}
-    return Timeline(
-        _key(spells, bucket), names, {key: name for key, name in every.items() if key not in names}
-    )
+    later = {key: name for key, name in every.items() if key not in names}
+    return Timeline(_key(spells, bucket), names, later, any(starmap(_day_comes_back, pairwise(spells))))
 
 
 @dataclass(frozen=True)
@@ -138,6 +139,10 @@ def _spells(start: int, end: int, zone: ZoneInfo) -> Iterator[_Spell]:
         until = _next_change(at, end, zone)
         yield _Spell(number, at, until, _offset(at, zone))
         at = until
+
+
+def _day_comes_back(before: _Spell, after: _Spell) -> bool:
+    return (before.end - 1 + before.offset) // _DAY_MS > (after.start + after.offset) // _DAY_MS
 
 
 def _offset(moment: int, zone: ZoneInfo) -> int:

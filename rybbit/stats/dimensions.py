@@ -6,10 +6,10 @@ from enum import StrEnum
 from typing import Any
 
 from rybbit.errors import InvalidInput
+from rybbit.store.visit import MOMENT, ORIGINS, TAGS, TRAITS
 
 _LONGEST_NAME = 256
 _URL_PARAM = "url_param:"
-_TAGS = ("utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content")
 
 
 class Level(StrEnum):
@@ -31,6 +31,7 @@ class Dimension:
     """One of them: `sql` is its value for a row of `events`, for `VISIT` for a group of rows, one visit's.
 
     Texts are "" where there is none, numbers null. `values` are bound under the names that `sql` mentions.
+    `of_visits` is the column of the relation `visits` with the same values, "" if there is none.
     """
 
     name: str
@@ -38,52 +39,36 @@ class Dimension:
     level: Level = Level.VISITOR
     is_number: bool = False
     values: Mapping[str, Any] = field(default_factory=dict)
+    of_visits: str = ""
 
 
 SHOWN_USER = "coalesce(user_id, hex_id(user_hash))"
 """The user as shown: the name somebody gave, else 16 hex digits."""
 
-_MOMENT = "moment(timestamp, id)"
-WITH_MOMENT = f"select *, {_MOMENT} as moment from events"
+WITH_MOMENT = f"select *, {MOMENT} as moment from events"
 """All events with what they are ordered by, for `over_moments`."""
-
-
-def first_of(column: str) -> str:
-    """SQL for the value of a visit's first event that has one, "" without."""
-    return f"coalesce(min_by({column}, {_MOMENT}), '')"
-
-
-def last_of(column: str) -> str:
-    """SQL for the value of a group's last event that has one, null without."""
-    return f"max_by({column}, {_MOMENT})"
 
 
 def over_moments(sql: str) -> str:
     """The same over rows of `WITH_MOMENT`, which takes half the time to plan where there are many."""
-    return sql.replace(_MOMENT, "moment")
-
-
-# Both engines pass over rows whose first argument is null, so that this is about those that have one.
-_PAGE = "case when type = 'pageview' then pathname end"
-ENTRY_PAGE = first_of(_PAGE)
-EXIT_PAGE = f"coalesce({last_of(_PAGE)}, '')"
-
-# Later pages of a visit are reached from the site itself and have no source, so the first source counts.
-_UNATTRIBUTED = "('', 'Direct', 'Internal')"
-CHANNEL = (
-    f"coalesce(min_by(case when channel not in {_UNATTRIBUTED} then channel end, {_MOMENT}),"
-    f" min_by(channel, {_MOMENT}), '')"
-)
+    return sql.replace(MOMENT, "moment")
 
 
 def url_parameter(name: str, bind: str) -> str:
     """SQL for a parameter of the page's URL, "" without; its name may be bound as `bind`."""
     # These are kept in columns of their own, and not with the others.
-    return f"coalesce({name}, '')" if name in _TAGS else f"json_text(url_parameters, ${bind})"
+    return f"coalesce({name}, '')" if name in TAGS else f"json_text(url_parameters, ${bind})"
 
 
 def _plain(level: Level, names: str) -> dict[str, Dimension]:
-    return {name: Dimension(name, f"coalesce({name}, '')", level) for name in names.split()}
+    return {
+        name: Dimension(name, f"coalesce({name}, '')", level, of_visits=name if name in TRAITS else "")
+        for name in names.split()
+    }
+
+
+def _origin(name: str, column: str) -> Dimension:
+    return Dimension(name, ORIGINS[column], Level.VISIT, of_visits=column)
 
 
 _SIZE = "concat(cast(screen_width as varchar), 'x', cast(screen_height as varchar))"
@@ -98,11 +83,8 @@ _DIMENSIONS = {
     "user_id": Dimension("user_id", SHOWN_USER),
     "lat": Dimension("lat", "lat", is_number=True),
     "lon": Dimension("lon", "lon", is_number=True),
-    "channel": Dimension("channel", CHANNEL, Level.VISIT),
-    "referrer": Dimension("referrer", first_of("referrer_domain"), Level.VISIT),
-    **{name: Dimension(name, first_of(name), Level.VISIT) for name in _TAGS},
-    "entry_page": Dimension("entry_page", ENTRY_PAGE, Level.VISIT),
-    "exit_page": Dimension("exit_page", EXIT_PAGE, Level.VISIT),
+    **{name: _origin(name, f"first_{name}") for name in ("channel", "referrer", *TAGS)},
+    **{name: _origin(name, name) for name in ("entry_page", "exit_page")},
 }
 
 NAMES = (*sorted(_DIMENSIONS), f"{_URL_PARAM}NAME")

@@ -3,24 +3,15 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from rybbit.stats.buckets import Bucket, find_timeline
+from rybbit.stats.buckets import Bucket, Timeline, find_timeline
 from rybbit.stats.question import Question
 from rybbit.store.base import EventStore
+from rybbit.store.visit import Visits, select_visits
 
 # Durations come from the events of the period alone, so that a figure never depends on what lies
-# outside. A session is one user's, so users are counted over sessions, of which there are fewer; grouping
-# by both is cheaper than picking one user a session, and microseconds are what the engine holds.
-_VISITS = """
-  select
-    {key}
-    session_id,
-    user_hash,
-    count(*) filter (where type = 'pageview') as pageviews,
-    epoch_us(max(timestamp)) - epoch_us(min(timestamp)) as microseconds
-  from events
-  where {condition}
-  group by {by} session_id, user_hash
-"""
+# outside. A session is one user's, so users are counted over sessions, of which there are fewer; to tell
+# visits apart by both is cheaper than to pick one user a session, and microseconds are what the engine holds.
+_COLUMNS = ("user_hash", "started", "ended", "pageviews")
 
 _FIGURES = """
 select
@@ -30,21 +21,8 @@ select
   coalesce(sum(visits.pageviews), 0),
   count(distinct user_hash),
   count(*) filter (where visits.pageviews = 1),
-  coalesce(avg(microseconds), 0) / 1e6
+  coalesce(avg(epoch_us(ended) - epoch_us(started)), 0) / 1e6
 from visits {join} {grouping}
-"""
-
-_ALL = f"with visits as ({_VISITS.replace('{condition}', '{matching}')}) {_FIGURES}"
-# Of visits that filters chose by a page all counts, but pageviews have to match themselves.
-_CHOSEN = f"""
-with visits as ({_VISITS.replace("{condition}", "{visiting}")}),
-chosen as (
-  select {{key}} session_id, count(*) filter (where type = 'pageview') as pageviews
-  from events
-  where {{matching}}
-  group by {{by}} session_id
-)
-{_FIGURES}
 """
 
 
@@ -77,18 +55,26 @@ def overview_bucketed(store: EventStore, question: Question, bucket: Bucket) -> 
         InvalidInput: there would be too many buckets.
     """
     timeline = find_timeline(store, question, bucket)
-    rows = _ask(store, question, timeline.sql)
+    rows = _ask(store, question, timeline)
     figures = {int(key): _overview(*row) for key, *row in rows}
     return [{"time": name, **asdict(row)} for name, row in timeline.fill(figures, Overview())]
 
 
-def _ask(store: EventStore, question: Question, bucket: str = "") -> list[tuple[Any, ...]]:
-    key, by, grouping = (f"{bucket} as bucket,", "bucket,", "group by bucket") if bucket else ("", "", "")
-    if question.chooses_visits:
-        template, views, join = _CHOSEN, "chosen.pageviews", f"join chosen using ({by} session_id)"
-    else:
-        template, views, join = _ALL, "visits.pageviews", ""
-    return question.ask(store, template, key=key, by=by, grouping=grouping, views=views, join=join)
+def _ask(store: EventStore, question: Question, timeline: Timeline | None = None) -> list[tuple[Any, ...]]:
+    visits = Visits(_COLUMNS, timeline.sql if timeline else "")
+    by, grouping = ("piece,", "group by piece") if timeline else ("", "")
+    if not question.filters and not (timeline and timeline.comes_back):
+        return question.ask_of_visits(
+            store, visits, _FIGURES, by=by, grouping=grouping, views="visits.pageviews", join=""
+        )
+    if not question.chooses_visits:
+        template = f"with visits as ({select_visits(visits, '{matching}')}) {_FIGURES}"
+        return question.ask(store, template, by=by, grouping=grouping, views="visits.pageviews", join="")
+    # Of visits that filters chose by a page all counts, but pageviews have to match themselves.
+    chosen = select_visits(Visits(("pageviews",), visits.piece), "{matching}")
+    template = f"with visits as ({select_visits(visits, '{visiting}')}), chosen as ({chosen}) {_FIGURES}"
+    join = f"join chosen using ({by} session_id)"
+    return question.ask(store, template, by=by, grouping=grouping, views="chosen.pageviews", join=join)
 
 
 def _overview(

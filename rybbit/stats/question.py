@@ -11,6 +11,7 @@ from rybbit.stats.dimensions import Level
 from rybbit.stats.filters import Filter, parse_filters
 from rybbit.stats.period import Period, parse_period
 from rybbit.store.base import EventStore, Scope, TooBusy, TooLarge, TooSlow
+from rybbit.store.visit import Visits
 
 # What strangers can make as hard as they like may take so long, all queries of one question together. What is
 # easier than this takes as long as the number of events makes it.
@@ -151,10 +152,28 @@ class Question:
             InvalidInput: it is `limited`, and takes too long, or too much memory.
             TooSlow, TooLarge: it is not, and does so all the same.
         """
-        sql, parameters, scope = self.bound(template, values, **parts)
+        return self._ask(store, None, *self.bound(template, values, **parts))
+
+    def ask_of_visits(
+        self,
+        store: EventStore,
+        visits: Visits,
+        template: str,
+        values: Mapping[str, Any] | None = None,
+        **parts: object,
+    ) -> list[tuple[Any, ...]]:
+        """The same over the relation `visits` as well, which is of all events of site and period.
+
+        It knows no filters, so that it is for questions without any.
+        """
+        return self._ask(store, visits, *self.bound(template, values, **parts))
+
+    def _ask(
+        self, store: EventStore, visits: Visits | None, sql: str, parameters: Mapping[str, Any], scope: Scope
+    ) -> list[tuple[Any, ...]]:
         try:
             seconds = None if self.limit is None else self.limit.seconds_left()
-            return store.query(sql, parameters, scope=scope, seconds=seconds)
+            return store.query(sql, parameters, scope=scope, visits=visits, seconds=seconds)
         except (TooSlow, TooLarge) as error:
             if self.limit is None:
                 raise

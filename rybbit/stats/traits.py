@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from rybbit.stats.dimensions import CHANNEL, SHOWN_USER, first_of, last_of, over_moments
+from rybbit.stats.dimensions import SHOWN_USER, over_moments
+from rybbit.store.visit import CHANNEL, TAGS, first_of, last_of
 
-_FIRST = ("referrer", "hostname", "utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content")
+_FIRST = ("referrer", "hostname", *TAGS)
 _LAST_TEXTS = (
     *("country", "region", "city", "timezone", "language", "device_type"),
     *("browser", "browser_version", "operating_system", "operating_system_version"),

@@ -9,6 +9,7 @@ from rybbit.errors import RybbitError, Unavailable
 
 if TYPE_CHECKING:
     from rybbit.store.export import ByteStream, Form, Selection
+    from rybbit.store.visit import Visits
 
 
 class UnreadableBatch(RybbitError):
@@ -74,9 +75,12 @@ class EventStore(Protocol):
         parameters: Mapping[str, Any] | None = None,
         *,
         scope: Scope = EVERYTHING,
+        visits: "Visits | None" = None,
         seconds: float | None = None,
     ) -> list[tuple[Any, ...]]:
         """Rows of a query over the relation `events`, which holds every acknowledged event once.
+
+        With `visits` there is a relation of that name as well, made of all events of the scope.
 
         `sql` is lower case and may begin with `with`; values are bound as `$name`. It is in DuckDB's words
         where engines differ; `dialect.py` lists those that may be used. It names the columns that it reads,

@@ -19,7 +19,7 @@ from rybbit.store.clickhouse_batch import Piece, pieces_of
 from rybbit.store.clickhouse_erasures import Erasures
 from rybbit.store.clickhouse_journal import FilesChanged, View, look
 from rybbit.store.clickhouse_progress import Progress
-from rybbit.store.clickhouse_query import compose, query_settings
+from rybbit.store.clickhouse_query import compose, query_settings, with_visits
 from rybbit.store.clickhouse_rewrite import Eraser
 from rybbit.store.clickhouse_server import BadPattern, ClickHouseServer
 from rybbit.store.clickhouse_tables import COLUMN_NAMES, Tables
@@ -28,6 +28,7 @@ from rybbit.store.export import ByteStream, Form, Selection, export_by_pages
 from rybbit.store.journal_files import JournalFolder
 from rybbit.store.options import StoreOptions
 from rybbit.store.tombstones import Tombstones
+from rybbit.store.visit import Visits
 
 logger = logging.getLogger(__name__)
 
@@ -167,6 +168,7 @@ class ClickHouseStore:
         parameters: Mapping[str, Any] | None = None,
         *,
         scope: Scope = EVERYTHING,
+        visits: Visits | None = None,
         seconds: float | None = None,
     ) -> list[tuple[Any, ...]]:
         """See `EventStore.query`.
@@ -177,7 +179,7 @@ class ClickHouseStore:
         """
         self._make_ready()
         statement = compose(
-            sql,
+            sql if visits is None else with_visits(sql, visits),
             parameters or {},
             view=self._view(scope),
             stored=self._tables.events,

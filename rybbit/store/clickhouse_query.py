@@ -10,8 +10,9 @@ from rybbit.store.base import Scope
 from rybbit.store.clickhouse_journal import View
 from rybbit.store.clickhouse_server import SentTable
 from rybbit.store.clickhouse_tables import COLUMN_NAMES, LINE_STRUCTURE
-from rybbit.store.dialect import to_clickhouse
+from rybbit.store.dialect import to_clickhouse, with_relation
 from rybbit.store.event import COLUMNS, LAST_MS, REQUIRED, Kind
+from rybbit.store.visit import Visits, select_visits
 
 _NAME = re.compile(r"\$(\w+)")
 # The server reads a field of a form only up to a size (128 KiB by default); what is larger goes as a table.
@@ -71,9 +72,13 @@ def compose(
         tables.append(SentTable(_LINES, LINE_STRUCTURE, view.lines))
     sources = [_from_table(stored, view.last, last_id, conditions)]
     sources += [_from_lines(conditions)] if view.lines else []
-    events = f"events as ({' union all '.join(sources)})"
-    body = f"with {events}, {body[5:]}" if body.startswith("with ") else f"with {events} {body}"
+    body = with_relation(body, "events", f"({' union all '.join(sources)})")
     return Statement(body, bound, tuple(tables))
+
+
+def with_visits(sql: str, visits: Visits) -> str:
+    """The query with the relation `visits` in front of it; `events` has those of the scope only."""
+    return with_relation(sql, "visits", f"({select_visits(visits, 'true')})")
 
 
 def _from_table(stored: str, last: int, last_id: int, conditions: list[str]) -> str:

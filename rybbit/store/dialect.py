@@ -74,6 +74,13 @@ _CLICKHOUSE = {
 _CALL = re.compile(rf"\b({'|'.join(_CLICKHOUSE)})\(")
 
 
+def with_relation(sql: str, name: str, select: str) -> str:
+    """A query with one more relation in front of it; `select` may say first how it is to be taken."""
+    sql = sql.strip()
+    relation = f"{name} as {select}"
+    return f"with {relation}, {sql[5:]}" if sql.startswith("with ") else f"with {relation} {sql}"
+
+
 def to_clickhouse(sql: str) -> str:
     """The same query in ClickHouse's words; it may hold no text literal with a parenthesis of its own."""
     sql = sql.replace(" as varchar)", " as String)").replace(" as double)", " as Float64)")

@@ -5,7 +5,6 @@ an event can be read the moment it is acknowledged.
 """
 
 import logging
-import re
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -18,23 +17,18 @@ from rybbit.faults import crash_point
 from rybbit.locks import FileLock, leave_to_parent, register_forkable
 from rybbit.store.base import EVERYTHING, Scope, TooLarge
 from rybbit.store.deadline import Deadline
-from rybbit.store.event import COLUMNS
 from rybbit.store.export import THREADS, CopyStream, Form, Selection, formatted
 from rybbit.store.journal_files import JournalFolder, unfinished_ids
-from rybbit.store.lake_lines import (
-    IS_EVENT,
-    LENIENT_LINES,
-    NO_EVENTS,
-    STRICT_LINES,
-    are_readable,
-    load_batch,
-    open_engine,
-)
+from rybbit.store.lake_lines import are_readable, load_batch, open_engine
 from rybbit.store.lake_pins import Pin, pin_files, sweep_pins
+from rybbit.store.lake_query import Sources, scope_values, with_events, with_visits
 from rybbit.store.lake_rewrite import LakeRewriter
 from rybbit.store.lake_table import LakeTable, Snapshot
+from rybbit.store.lake_visits import VisitFiles
+from rybbit.store.lake_visits_query import with_kept_visits
 from rybbit.store.options import StoreOptions
-from rybbit.store.tombstones import NOTHING, Tombstones
+from rybbit.store.tombstones import Tombstones
+from rybbit.store.visit import Visits
 
 if TYPE_CHECKING:
     import duckdb
@@ -42,8 +36,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _LOOKS = 50
-_NAMES = tuple(column.name for column in COLUMNS)
-_WORD = re.compile(r"\w+")
 # Parsing is a tenth of what a small question costs, and the same questions come again and again. Each takes
 # some twenty times its length of memory; long ones are goals and funnels, which hardly come twice.
 _PARSED = 128
@@ -62,13 +54,28 @@ class _View(NamedTuple):
     hidden: str
 
 
+class _Question(NamedTuple):
+    """What is asked: SQL with its values, of which events, and of which visits, if it is over visits."""
+
+    sql: str
+    parameters: Mapping[str, Any]
+    scope: Scope
+    visits: Visits | None
+
+
 @dataclass(frozen=True, kw_only=True)
 class LakeOptions(StoreOptions):
-    """Where a lake lies and how it is kept; `threads` is 0 for one a core."""
+    """Where a lake lies and how it is kept; `threads` is 0 for one a core.
+
+    Files of at least `keep_visits_of` events have their visits kept beside them; questions about roughly
+    `ask_visits_of` events use these.
+    """
 
     threads: int
     compact_files: int
     erase_hours: int
+    keep_visits_of: int = 10_000
+    ask_visits_of: int = 100_000
 
 
 class LakeStore:
@@ -80,8 +87,14 @@ class LakeStore:
         self._journal = JournalFolder(options.journal)
         self._tombstones = Tombstones(options.tombstones)
         self._pins = options.folder.with_name(f"{options.folder.name}.pins")
+        self._visits = VisitFiles(
+            options.folder.with_name(f"{options.folder.name}.visits"),
+            least_kept=options.keep_visits_of,
+            least_asked=options.ask_visits_of,
+        )
         self._rewriter = LakeRewriter(
             self._table,
+            self._visits,
             self._journal,
             self._tombstones,
             FileLock(options.folder.with_name(f"{options.folder.name}.rewrite.lock")),
@@ -144,6 +157,7 @@ class LakeStore:
         parameters: Mapping[str, Any] | None = None,
         *,
         scope: Scope = EVERYTHING,
+        visits: Visits | None = None,
         seconds: float | None = None,
     ) -> list[tuple[Any, ...]]:
         """See `EventStore.query`.
@@ -159,7 +173,9 @@ class LakeStore:
             if view is None:
                 continue
             try:
-                return self._run(sql, parameters or {}, view, scope, lenient=unreadable, seconds=seconds)
+                sources = self._sources(view, scope, lenient=unreadable)
+                question = _Question(sql, parameters or {}, scope, visits)
+                return self._run(question, view.snapshot, sources, seconds=seconds)
             except duckdb.OutOfMemoryException as error:
                 raise TooLarge("This takes more memory than RYBBIT_QUERY_MEMORY allows") from error
             except duckdb.IOException:
@@ -177,11 +193,11 @@ class LakeStore:
         pin, hidden = self._pin(selection.scope)
         try:
             engine = self._open_engine(threads=THREADS[form], ordered=THREADS[form] == 1)
-            journal = "open" if pin.journal and not are_readable(engine, pin.journal) else "closed"
-            sources = {"files": pin.files, journal: pin.journal}
-            bound = {name: paths for name, paths in sources.items() if paths}
-            select = _with_events(formatted(selection.outputs, form, selection.sql), bound, hidden)
-            parameters = {**selection.parameters, **bound}
+            is_open = pin.journal and not are_readable(engine, pin.journal)
+            closed, opened = ((), pin.journal) if is_open else (pin.journal, ())
+            sources = Sources(pin.files, closed, opened, hidden)
+            select = with_events(formatted(selection.outputs, form, selection.sql), sources)
+            parameters = {**selection.parameters, **sources.bound}
             return CopyStream(engine, select, parameters, form, release=pin.release)
         except BaseException:
             pin.release()
@@ -220,36 +236,50 @@ class LakeStore:
                 hidden += f" or id between {ids[0]:d} and {ids[1]:d}"
         return _View(snapshot, open_names, closed_names, hidden)
 
-    def _run(
-        self,
-        sql: str,
-        parameters: Mapping[str, Any],
-        view: _View,
-        scope: Scope,
-        *,
-        lenient: bool,
-        seconds: float | None,
-    ) -> list[tuple[Any, ...]]:
+    def _sources(self, view: _View, scope: Scope, *, lenient: bool) -> Sources:
         strict_names = [] if lenient else view.closed
         lenient_names = view.open + view.closed if lenient else view.open
-        sources = {
-            "files": view.snapshot.paths_in(scope),
-            "open": [str(self._journal.path / name) for name in lenient_names],
-            "closed": [str(self._journal.path / name) for name in strict_names],
-        }
-        bound = {name: paths for name, paths in sources.items() if paths}
-        text = _with_events(sql, bound, view.hidden)
-        self._renew_engine(view.snapshot.version)
-        statement = self._parsed(text) if len(text) <= _LONGEST_PARSED else text
+        closed, opened = (
+            [str(self._journal.path / name) for name in names] for names in (strict_names, lenient_names)
+        )
+        return Sources(view.snapshot.paths_in(scope), closed, opened, view.hidden)
+
+    def _run(
+        self, question: _Question, snapshot: Snapshot, sources: Sources, *, seconds: float | None
+    ) -> list[tuple[Any, ...]]:
+        self._renew_engine(snapshot.version)
         cursor = self._cursor()
 
         def ask() -> list[tuple[Any, ...]]:
             with cursor:
-                return cursor.execute(statement, {**parameters, **bound}).fetchall()
+                text, values = self._composed(cursor, question, snapshot, sources)
+                statement = self._parsed(text) if len(text) <= _LONGEST_PARSED else text
+                return cursor.execute(statement, values).fetchall()
 
         if seconds is None:
             return ask()
         return self._deadline.run(ask, seconds=seconds, interrupt=cursor.interrupt)
+
+    def _composed(
+        self,
+        cursor: "duckdb.DuckDBPyConnection",
+        question: _Question,
+        snapshot: Snapshot,
+        sources: Sources,
+    ) -> tuple[str, dict[str, Any]]:
+        """The statement with its relations in front of it, and all values that it refers to."""
+        sql, parameters, scope, visits = question
+        values = {**parameters, **sources.bound}
+        if visits is None:
+            return with_events(sql, sources), values
+        kept = self._visits.find(cursor, snapshot, scope, sources)
+        found = with_kept_visits(cursor, sql, visits, kept, scope) if kept else None
+        if found is None:
+            return with_events(with_visits(sql, visits, scope), sources), values | scope_values(scope)
+        text, more = found
+        if "from events" not in text:
+            return text, {**parameters, **more}
+        return with_events(text, sources), {**values, **more}
 
     def _renew_engine(self, version: int) -> None:
         """Begin a new engine if this one has seen many versions; who is at it still ends there."""
@@ -304,32 +334,6 @@ class LakeStore:
             "engine": "lake",
             "version": snapshot.version,
             "files": len(snapshot.files),
-            "bytes": sum(file.size for file in snapshot.files),
+            "bytes": sum(file.size for file in snapshot.files) + self._visits.size(),
             "events": sum(file.rows for file in snapshot.files),
         }
-
-
-def _with_events(sql: str, sources: Mapping[str, object], hidden: str) -> str:
-    """The statement with the relation `events` in front of it."""
-    # Planning is most of what a small question costs, so that nothing needless is planned.
-    columns = ", ".join(_columns_of(sql if hidden == NOTHING else f"{sql} {hidden}"))
-    parts = []
-    if "files" in sources:
-        parts.append(f"select {columns} from read_parquet($files, union_by_name = true)")
-    if "closed" in sources:
-        parts.append(f"select {columns} from ({STRICT_LINES}) where {IS_EVENT}")
-    if "open" in sources:
-        parts.append(f"select {columns} from ({LENIENT_LINES}) where {IS_EVENT}")
-    stored = " union all ".join(parts) or NO_EVENTS
-    relation = stored if hidden == NOTHING else f"select * from ({stored}) where not ({hidden})"
-    events = f"events as not materialized ({relation})"
-    sql = sql.strip()
-    return f"with {events}, {sql[5:]}" if sql.startswith("with ") else f"with {events} {sql}"
-
-
-def _columns_of(sql: str) -> Sequence[str]:
-    """The columns that a query names, among others perhaps."""
-    if "select * from events" in sql:
-        return _NAMES
-    words = set(_WORD.findall(sql))
-    return [name for name in _NAMES if name in words] or ["id"]

@@ -13,6 +13,7 @@ from rybbit.locks import FileLock
 from rybbit.store.base import Scope
 from rybbit.store.journal_files import JournalFolder
 from rybbit.store.lake_table import DataFile, LakeTable
+from rybbit.store.lake_visits import VisitFiles
 from rybbit.store.tombstones import Tombstone, Tombstones, hidden_condition
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ class LakeRewriter:
     def __init__(
         self,
         table: LakeTable,
+        visits: VisitFiles,
         journal: JournalFolder,
         tombstones: Tombstones,
         lock: FileLock,
@@ -43,6 +45,7 @@ class LakeRewriter:
         erase_hours: int,
     ) -> None:
         self._table = table
+        self._visits = visits
         self._journal = journal
         self._tombstones = tombstones
         self._lock = lock
@@ -57,8 +60,14 @@ class LakeRewriter:
         return True
 
     def _has_work(self) -> bool:
-        files = self._table.snapshot().files
-        return bool(self._groups(files) or self._tombstones.ripe(self._journal) or self._removable())
+        snapshot = self._table.snapshot()
+        return bool(
+            self._groups(snapshot.files)
+            or self._tombstones.ripe(self._journal)
+            or self._removable()
+            or self._visits.lacking(snapshot)
+            or self._visits.needless(snapshot)
+        )
 
     def run(self, cursor: "duckdb.DuckDBPyConnection", *, everything: bool = False) -> None:
         """Do what is due; with `everything`, merge all files whatever their size."""
@@ -69,12 +78,19 @@ class LakeRewriter:
             for group in groups:
                 if len(group) > 1:
                     self._merge(cursor, group)
+            self._keep_visits(cursor)
             removable = self._removable()
             crash_point("rewrite:before-tidy")
             if groups or removable:
                 self._table.tidy(erase_hours=self._erase_hours)
             for tombstone in removable:
                 self._tombstones.remove(tombstone)
+
+    def _keep_visits(self, cursor: "duckdb.DuckDBPyConnection") -> None:
+        snapshot = self._table.snapshot()
+        self._visits.tidy(snapshot)
+        for file in self._visits.lacking(snapshot):
+            self._visits.build(cursor, snapshot, file)
 
     def _groups(self, files: Sequence[DataFile]) -> list[list[DataFile]]:
         small = [file for file in files if file.size < _SMALL]

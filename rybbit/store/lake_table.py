@@ -41,7 +41,8 @@ _DELTA_TYPES = {
 }
 # Half of what the engine writes of itself: a day of a busy site is then several, which threads share.
 _ROW_GROUP = 61_440
-_FORMAT = f"format parquet, parquet_version v2, compression snappy, row_group_size {_ROW_GROUP}, return_stats"
+PARQUET = "format parquet, parquet_version v2, compression snappy, row_group_size"
+"""How files are written; the number is left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +176,8 @@ class LakeTable:
         """Write the rows of a select as a file, durably, that is not yet part of the table; [] if none."""
         self._make()
         path = self.folder / f"{name}-{uuid4()}.parquet"
-        row = cursor.execute(f"copy ({select}) to '{_quoted(path)}' ({_FORMAT})").fetchone()
+        target = f"'{quoted(path)}' ({PARQUET} {_ROW_GROUP}, return_stats)"
+        row = cursor.execute(f"copy ({select}) to {target}").fetchone()
         _, rows, size, _, statistics, *_ = row or ("", 0, 0, 0, {})
         if not rows:
             path.unlink(missing_ok=True)
@@ -278,7 +280,8 @@ def _schema() -> "Schema":
     return Schema([Field(column.name, PrimitiveType(_DELTA_TYPES[column.kind])) for column in COLUMNS])
 
 
-def _quoted(path: Path) -> str:
+def quoted(path: Path) -> str:
+    """A path as it stands in an SQL text."""
     return str(path).replace("'", "''")
 
 

@@ -28,7 +28,16 @@ from tests.store.parts import Parts, make_parts
 
 _T = TypeVar("_T")
 
-ENGINES: dict[str, Callable[[Path], Parts]] = {"lake": make_parts, "clickhouse": make_clickhouse_parts}
+
+def _make_parts_with_visits(folder: Path) -> Parts:
+    return make_parts(folder, keep_visits_of=1, ask_visits_of=0)
+
+
+ENGINES: dict[str, Callable[[Path], Parts]] = {
+    "lake": make_parts,
+    "lake with kept visits": _make_parts_with_visits,
+    "clickhouse": make_clickhouse_parts,
+}
 """Every kind of store, with the parts around it."""
 
 
@@ -41,9 +50,11 @@ def _filled(engine: str, made: Traffic) -> Iterator[Parts]:
         patch.setattr(question, "_SECONDS", 60.0)
         parts = ENGINES[engine](Path(folder))
         try:
-            first, second, third, last = ([as_line(each) for each in lot] for lot in spread(made, 4))
-            parts.move_line(*first)
-            parts.move_line(*second)
+            first, second, third, last = ([as_line(event) for event in lot] for lot in spread(made, 4))
+            for lot in (first, second):
+                parts.move_line(*lot)
+                # Nothing is to be merged, but visits may be to be kept.
+                parts.store.rewrite()
             parts.store_line(*third)
             (parts.journal_folder.path / "1-a.open").write_bytes(b"".join(last))
             yield parts

@@ -117,6 +117,8 @@ def make_parts(
     move_seconds: float = 0,
     compact_files: int = 64,
     erase_hours: int = 0,
+    keep_visits_of: int = 10_000,
+    ask_visits_of: int = 100_000,
     history: Any = None,
     store: EventStore | None = None,
 ) -> Parts:
@@ -131,6 +133,8 @@ def make_parts(
         threads=1,
         compact_files=compact_files,
         erase_hours=erase_hours,
+        keep_visits_of=keep_visits_of,
+        ask_visits_of=ask_visits_of,
     )
     store = store or LakeStore(options)
     tombstones = Tombstones(options.tombstones)
