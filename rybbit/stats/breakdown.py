@@ -139,37 +139,42 @@ def breakdown(
 def _ask(
     store: EventStore, question: Question, dimension: Dimension, only: str, values: Mapping[str, Any]
 ) -> list[tuple[Any, ...]]:
-    has_all = not question.filters and not only
-    if has_all and (column := dimension.of_visits):
+    # Whether what matches is all there is to know.
+    is_whole = not only and not question.chooses_visits
+    if dimension.level is Level.VISIT:
+        is_whole = is_whole and question.keeps_visits_whole
+    if is_whole and (column := dimension.of_visits):
         parts = f"(select coalesce({column}, '') as value, pageviews from visits) as parts"
         template = _ROWS.format(parts=parts, is_bounce="pageviews = 1", is_there="value <> ''")
         return question.ask_of_visits(store, Visits((column, "pageviews")), template, values)
-    if question.filters or dimension.level is Level.VISITOR:
-        return question.ask(store, _of_events(question, dimension, only, _BOUNCED), values)
-    template = _of_events(question, dimension, only, _BOUNCED_VISITS)
+    if dimension.level is Level.VISITOR:
+        return question.ask(store, _of_visitors(dimension, only, is_whole=is_whole), values)
+    composed = _of_origins if dimension.level is Level.VISIT else _of_pages
+    if question.chooses_visits:
+        return question.ask(store, composed(dimension, only, _BOUNCED), values)
+    template = composed(dimension, only, _BOUNCED_VISITS)
     return question.ask_of_visits(store, Visits(("pageviews",)), template, values)
 
 
-def _of_events(question: Question, dimension: Dimension, only: str, bounced: str) -> str:
-    """The query; where what matches is all there is to know, events are read once."""
-    is_whole = not only and (question.keeps_visits_whole or not question.chooses_visits)
-    if dimension.level is Level.VISIT:
-        return _of_origins(dimension, bounced, is_whole=is_whole and question.keeps_visits_whole)
-    condition = "{events}" if dimension.level is Level.EVENT else "{matching}"
-    condition += f" and type = '{only}'" if only else ""
+def _of_visitors(dimension: Dimension, only: str, *, is_whole: bool) -> str:
+    condition = "{matching}" + (f" and type = '{only}'" if only else "")
     parts = _PARTS.format(value=dimension.sql, condition=condition, by="value,")
-    is_bounce = f"session_id in ({bounced})"
-    if dimension.level is Level.VISITOR:
-        of_value = _BOUNCED_WITH_VALUE.format(value=dimension.sql, visiting="{visiting}")
-        is_bounce = "pageviews = 1" if is_whole else f"(session_id, value) in ({of_value})"
+    bounced = _BOUNCED_WITH_VALUE.format(value=dimension.sql, visiting="{visiting}")
+    is_bounce = "pageviews = 1" if is_whole else f"(session_id, value) in ({bounced})"
     is_there = "value is not null" if dimension.is_number else "value <> ''"
     return _ROWS.format(parts=f"({parts}) as parts", is_bounce=is_bounce, is_there=is_there)
 
 
-def _of_origins(dimension: Dimension, bounced: str, *, is_whole: bool) -> str:
-    parts = _PARTS.format(value=dimension.sql if is_whole else "0", condition="{matching}", by="")
-    if is_whole:
-        return _ROWS.format(parts=f"({parts}) as parts", is_bounce="pageviews = 1", is_there="value <> ''")
+def _of_pages(dimension: Dimension, only: str, bounced: str) -> str:
+    condition = "{events}" if dimension.level is Level.EVENT else "{matching}"
+    condition += f" and type = '{only}'" if only else ""
+    parts = _PARTS.format(value=dimension.sql, condition=condition, by="value,")
+    is_bounce = f"session_id in ({bounced})"
+    return _ROWS.format(parts=f"({parts}) as parts", is_bounce=is_bounce, is_there="value <> ''")
+
+
+def _of_origins(dimension: Dimension, _only: str, bounced: str) -> str:
+    parts = _PARTS.format(value="0", condition="{matching}", by="")
     origins = _ORIGINS.format(value=dimension.sql, within="{within}")
     chosen = (
         f"(select session_id, pageviews, origin as value from ({parts}) as matched"

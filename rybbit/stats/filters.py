@@ -71,6 +71,14 @@ class Filter:
         # A number that is not there is null, and would be neither equal nor unequal.
         return f"not coalesce({condition}, false)" if self.negated else f"({condition})"
 
+    @property
+    def kept_condition(self) -> str | None:
+        """The SQL condition on a row of the relation `visits`; None if that does not tell."""
+        if not self.dimension.of_visits:
+            return None
+        condition = self.test.format(value=f"coalesce({self.dimension.of_visits}, '')")
+        return f"not ({condition})" if self.negated else f"({condition})"
+
     def _visit_condition(self, value: str, grouping: str, within: str) -> str:
         """Chooses visits by all that happened in them within the period, whatever the other filters say."""
         visits = f"select session_id, {value} from events where {within} {grouping}"

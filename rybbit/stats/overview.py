@@ -1,6 +1,6 @@
 """The headline figures of a period: sessions, pageviews, users and what follows from them."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from rybbit.stats.buckets import Bucket, Timeline, find_timeline
@@ -61,20 +61,18 @@ def overview_bucketed(store: EventStore, question: Question, bucket: Bucket) -> 
 
 
 def _ask(store: EventStore, question: Question, timeline: Timeline | None = None) -> list[tuple[Any, ...]]:
-    visits = Visits(_COLUMNS, timeline.sql if timeline else "")
     by, grouping = ("piece,", "group by piece") if timeline else ("", "")
-    if not question.filters and not (timeline and timeline.comes_back):
-        return question.ask_of_visits(
-            store, visits, _FIGURES, by=by, grouping=grouping, views="visits.pageviews", join=""
-        )
+    parts: dict[str, Any] = {"by": by, "grouping": grouping}
+    visits = Visits(_COLUMNS, timeline.sql if timeline else "")
     if not question.chooses_visits:
-        template = f"with visits as ({select_visits(visits, '{matching}')}) {_FIGURES}"
-        return question.ask(store, template, by=by, grouping=grouping, views="visits.pageviews", join="")
+        if timeline and timeline.comes_back:
+            visits = replace(visits, kept_condition=None)
+        return question.ask_of_visits(store, visits, _FIGURES, views="visits.pageviews", join="", **parts)
     # Of visits that filters chose by a page all counts, but pageviews have to match themselves.
     chosen = select_visits(Visits(("pageviews",), visits.piece), "{matching}")
     template = f"with visits as ({select_visits(visits, '{visiting}')}), chosen as ({chosen}) {_FIGURES}"
     join = f"join chosen using ({by} session_id)"
-    return question.ask(store, template, by=by, grouping=grouping, views="chosen.pageviews", join=join)
+    return question.ask(store, template, views="chosen.pageviews", join=join, **parts)
 
 
 def _overview(

@@ -11,7 +11,7 @@ from rybbit.stats.dimensions import Level
 from rybbit.stats.filters import Filter, parse_filters
 from rybbit.stats.period import Period, parse_period
 from rybbit.store.base import EventStore, Scope, TooBusy, TooLarge, TooSlow
-from rybbit.store.visit import Visits
+from rybbit.store.visit import ORIGINS, Visits
 
 # What strangers can make as hard as they like may take so long, all queries of one question together. What is
 # easier than this takes as long as the number of events makes it.
@@ -126,12 +126,21 @@ class Question:
         self, template: str, values: Mapping[str, Any] | None = None, **parts: object
     ) -> tuple[str, dict[str, Any], Scope]:
         """The SQL of a template (see `ask`), the values that it refers to, and which events it can touch."""
+        sql = self._composed(template, parts)
+        return sql, self._values_in(sql, values), self._scope
+
+    @property
+    def _scope(self) -> Scope:
+        return Scope(self.site_id, self.period.start_ms, self.period.end_ms)
+
+    def _composed(self, template: str, parts: Mapping[str, object]) -> str:
         conditions = {name: getattr(self, name) for name in _CONDITIONS if f"{{{name}}}" in template}
-        sql = template.format(**conditions, **parts)
+        return template.format(**conditions, **parts)
+
+    def _values_in(self, sql: str, values: Mapping[str, Any] | None) -> dict[str, Any]:
         named = set(_VALUE_NAME.findall(sql))
         given = {**self.parameters, **(values or {})}
-        parameters = {name: value for name, value in given.items() if name in named}
-        return sql, parameters, Scope(self.site_id, self.period.start_ms, self.period.end_ms)
+        return {name: value for name, value in given.items() if name in named}
 
     def ask(
         self,
@@ -162,11 +171,20 @@ class Question:
         values: Mapping[str, Any] | None = None,
         **parts: object,
     ) -> list[tuple[Any, ...]]:
-        """The same over the relation `visits` as well, which is of all events of site and period.
+        """The same over the relation `visits` as well, of all events that match."""
+        kept = visits.kept_condition and self._kept_condition(visits)
+        visits = replace(visits, condition=self.matching, kept_condition=kept)
+        sql = self._composed(template, parts)
+        parameters = self._values_in(f"{sql} {visits.condition}", values)
+        return self._ask(store, visits, sql, parameters, self._scope)
 
-        It knows no filters, so that it is for questions without any.
-        """
-        return self._ask(store, visits, *self.bound(template, values, **parts))
+    def _kept_condition(self, visits: Visits) -> str | None:
+        """The filters as conditions on visits as a whole; None if they are not."""
+        # Where a visit came from never depends on which of its events match.
+        if not self.keeps_visits_whole and any(name in ORIGINS for name in visits.columns):
+            return None
+        conditions = [each.kept_condition for each in self.filters]
+        return None if None in conditions else " and ".join(filter(None, conditions)) or "true"
 
     def _ask(
         self, store: EventStore, visits: Visits | None, sql: str, parameters: Mapping[str, Any], scope: Scope

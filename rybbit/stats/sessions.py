@@ -129,7 +129,7 @@ def session_page(
 
     Everything is of the events within the period. Times are ISO 8601, `session_duration` is in seconds.
     """
-    if wanted == EVERYBODY and not question.filters:
+    if wanted == EVERYBODY and not question.chooses_visits:
         place = {"limit": limit, "offset": limit * (page - 1)}
         found = question.ask_of_visits(store, Visits(("started", "ended")), _PAGE_OF_ALL, place)
         return sessions_by_id(store, question, found)

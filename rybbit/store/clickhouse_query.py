@@ -78,7 +78,7 @@ def compose(
 
 def with_visits(sql: str, visits: Visits) -> str:
     """The query with the relation `visits` in front of it; `events` has those of the scope only."""
-    return with_relation(sql, "visits", f"({select_visits(visits, 'true')})")
+    return with_relation(sql, "visits", f"({select_visits(visits)})")
 
 
 def _from_table(stored: str, last: int, last_id: int, conditions: list[str]) -> str:

@@ -5,6 +5,7 @@ an event can be read the moment it is acknowledged.
 """
 
 import logging
+import re
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
     import duckdb
 
 logger = logging.getLogger(__name__)
+
+_OF_EVENTS = re.compile(r"\bevents\b")
+_VALUE_NAME = re.compile(r"\$(\w+)")
 
 _LOOKS = 50
 # Parsing is a tenth of what a small question costs, and the same questions come again and again. Each takes
@@ -269,17 +273,17 @@ class LakeStore:
     ) -> tuple[str, dict[str, Any]]:
         """The statement with its relations in front of it, and all values that it refers to."""
         sql, parameters, scope, visits = question
-        values = {**parameters, **sources.bound}
         if visits is None:
-            return with_events(sql, sources), values
-        kept = self._visits.find(cursor, snapshot, scope, sources)
-        found = with_kept_visits(cursor, sql, visits, kept, scope) if kept else None
-        if found is None:
-            return with_events(with_visits(sql, visits, scope), sources), values | scope_values(scope)
-        text, more = found
-        if "from events" not in text:
-            return text, {**parameters, **more}
-        return with_events(text, sources), {**values, **more}
+            return with_events(sql, sources), {**parameters, **sources.bound}
+        kept = visits.kept_condition and self._visits.find(cursor, snapshot, scope, sources)
+        found = kept and with_kept_visits(cursor, sql, visits, kept, scope)
+        text, values = found or (with_visits(sql, visits, scope), scope_values(scope))
+        if not found or _OF_EVENTS.search(sql):
+            text = with_events(text, sources)
+        # What a condition refers to is not in every statement.
+        named = set(_VALUE_NAME.findall(text))
+        given = {**parameters, **values, **sources.bound}
+        return text, {name: value for name, value in given.items() if name in named}
 
     def _renew_engine(self, version: int) -> None:
         """Begin a new engine if this one has seen many versions; who is at it still ends there."""

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 # With more exceptions than these, events are read in the first place.
 _MOST_REST = 100_000
 _MOST_SPANS = 4
+_WORD = re.compile(r"\w+")
 _TIMESTAMP = re.compile(r"\btimestamp\b")
 
 
@@ -90,7 +91,8 @@ def with_kept_visits(
         events.append(f"select * from ({old.select(named)}) where {chosen}")
         values |= {**old.bound, **moments, "rest": rest.sessions}
     if events:
-        selects.append(select_visits(visits, condition, f"({' union all '.join(events)}) as counted"))
+        of_events = select_visits(visits, condition)
+        selects.append(f"(with events as ({' union all '.join(events)}) {of_events})")
     return with_relation(sql, "visits", f"not materialized ({' union all '.join(selects)})"), values
 
 
@@ -134,7 +136,7 @@ def _uneven(visits: Visits, kept: KeptVisits) -> Iterator[str]:
     """Conditions on kept rows that one row is not enough for what is asked."""
     if visits.piece:
         yield f"{_at('started', visits.piece)} <> {_at('ended', visits.piece)}"
-    if kept.has_varying and any(name in TRAITS for name in visits.columns):
+    if kept.has_varying and (set(visits.columns) | _words(visits.kept_condition)) & set(TRAITS):
         yield "varies"
 
 
@@ -158,7 +160,7 @@ def _whole(visits: Visits, kept: KeptVisits, scope: Scope, *, has_elsewhere: boo
     source = "read_parquet($kept) as kept"
     if has_elsewhere:
         source += " anti join (select unnest($elsewhere) as session_id) as elsewhere using (session_id)"
-    conditions = [_within(scope, first="started", last="ended")]
+    conditions = [_within(scope, first="started", last="ended"), visits.kept_condition or "true"]
     conditions += [f"not ({condition})" for condition in _uneven(visits, kept)]
     return f"select {columns} from {source} where {' and '.join(conditions)}"
 
@@ -171,6 +173,10 @@ def _within(scope: Scope, *, first: str, last: str) -> str:
     if scope.end_ms is not None:
         conditions.append(f"{last} < make_timestamp_ms($scope_end)")
     return " and ".join(conditions)
+
+
+def _words(sql: str | None) -> set[str]:
+    return set(_WORD.findall(sql or ""))
 
 
 def _at(moment: str, sql: str) -> str:

@@ -52,7 +52,7 @@ TRAITS = ("browser", "operating_system", "device_type", "country", "region", "ci
 
 @dataclass(frozen=True, slots=True)
 class Visits:
-    """The relation `visits` that a query is over: a row for each visit of the scope, of its events in there.
+    """The relation `visits` that a query is over: a row for each visit of a scope, of what counts of it.
 
     A visit is what has one `session_id`; of several users, or of several values of a trait that is among the
     columns, it has several rows.
@@ -60,12 +60,16 @@ class Visits:
     Args:
         columns: `user_hash`, and names of `FIGURES`, `ORIGINS` and `TRAITS`.
         piece: SQL over `timestamp` by which visits are cut; a visit has a row for each value, which is the
-            column `piece`. What lies between two moments of one piece has to be of this piece, too. "" cuts
-            nothing.
+            column `piece`. "" cuts nothing.
+        condition: SQL of the events that count; it may look at `events` of the scope.
+        kept_condition: the same for a visit as a whole, in words of `ORIGINS` and `TRAITS`; None if there is
+            no such condition, or if a visit that ends in the piece in which it began can have left it.
     """
 
     columns: tuple[str, ...]
     piece: str = ""
+    condition: str = "true"
+    kept_condition: str | None = "true"
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -84,10 +88,10 @@ class Visits:
         return (*(("piece",) if self.piece else ()), "session_id", *self.keys, *self.figures)
 
 
-def select_visits(visits: Visits, condition: str, source: str = "events") -> str:
-    """SQL for the visits of those events for which a condition is true."""
+def select_visits(visits: Visits, condition: str = "true") -> str:
+    """SQL for the visits made of `events`, of those for which a further condition is true."""
     piece = (f"{visits.piece} as piece",) if visits.piece else ()
     figures = (f"{sql} as {name}" for name, sql in visits.figures.items())
     columns = ", ".join((*piece, "session_id", *visits.keys, *figures))
     by = ", ".join((*(("piece",) if piece else ()), "session_id", *visits.keys))
-    return f"select {columns} from {source} where {condition} group by {by}"
+    return f"select {columns} from events where {condition} and {visits.condition} group by {by}"

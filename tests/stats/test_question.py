@@ -26,7 +26,9 @@ class Store:
     def accepts_pattern(self, pattern: str) -> bool:
         return True
 
-    def query(self, sql: str, values: object, *, scope: object, seconds: float | None = None) -> list[Any]:
+    def query(
+        self, sql: str, values: object, *, scope: object, visits: object, seconds: float | None = None
+    ) -> list[Any]:
         self.seconds.append(seconds)
         if self.error:
             raise self.error
