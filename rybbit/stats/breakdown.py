@@ -38,6 +38,7 @@ _BOUNCED_WITH_VALUE = """
     having count(*) = 1
   ) as single
 """
+_IN_VISITS = "{within} and session_id in (select session_id from visits)"
 _BOUNCED_VISITS = "select session_id from visits where pageviews = 1"
 
 _ROWS = """
@@ -153,6 +154,8 @@ def _ask(
     if question.chooses_visits:
         return question.ask(store, composed(dimension, only, _BOUNCED), values)
     template = composed(dimension, only, _BOUNCED_VISITS)
+    if question.filters and question.is_of_origins:
+        template = template.replace("{matching}", _IN_VISITS).replace("{events}", _IN_VISITS)
     return question.ask_of_visits(store, Visits(("pageviews",)), template, values)
 
 

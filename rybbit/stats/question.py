@@ -93,6 +93,11 @@ class Question:
         """Whether all events of a visit match if one does."""
         return all(each.dimension.level in (Level.VISIT, Level.EVENT) for each in self.filters)
 
+    @property
+    def is_of_origins(self) -> bool:
+        """Whether all filters are on what a visit has as a whole, so that its events match or do not."""
+        return all(each.dimension.level is Level.VISIT for each in self.filters)
+
     def _conditions(
         self, counts: Callable[[Level], bool] = lambda _: True, *, of_events: bool = False
     ) -> list[str]:

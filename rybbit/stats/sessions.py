@@ -54,7 +54,7 @@ select
   {TRAITS_SQL}
 from (
   {WITH_MOMENT}
-  where {{visits}} and session_id in (select unnest($sessions))
+  where {{condition}} and session_id in (select unnest($sessions))
     and timestamp >= make_timestamp_ms($earliest) and timestamp <= make_timestamp_ms($latest)
 ) as found
 group by session_id
@@ -155,7 +155,10 @@ def sessions_by_id(
         "earliest": min(row[1] for row in found),
         "latest": max(row[2] for row in found),
     }
-    return [_shown(named(_FIELDS, row)) for row in question.ask(store, _DETAILS, values)]
+    # Which visits they are is known; what counts of them may still be less than all.
+    condition = question.within if question.keeps_visits_whole else question.visits
+    rows = question.ask(store, _DETAILS, values, condition=condition)
+    return [_shown(named(_FIELDS, row)) for row in rows]
 
 
 def _shown(row: dict[str, Any]) -> dict[str, Any]:
