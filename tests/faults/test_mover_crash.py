@@ -14,7 +14,7 @@ from tests.faults.server import PATIENCE, Instance, Server, running, serving, wa
 from tests.store.parts import ADOPTION_POINTS, INNER_POINTS, MOVER_POINTS
 
 BUSY = {"RYBBIT_JOURNAL_FILE_SECONDS": "0.2", "RYBBIT_MOVE_SECONDS": "0.3"}
-REWRITE = ("rewrite:before-commit", "rewrite:before-tidy")
+REWRITE = ("rewrite:before-commit", "rewrite:visits-written", "rewrite:before-tidy")
 
 
 @pytest.mark.parametrize("point", [*ADOPTION_POINTS, *MOVER_POINTS, *INNER_POINTS])
@@ -41,7 +41,7 @@ def _leave_open_files(site: Instance, count: int) -> None:
 
 
 def test_compaction_dies(site: Instance) -> None:
-    """It dies before and after its commit, beside a server that takes events in and is asked for them."""
+    """It dies between its steps, beside a server that takes events in and is asked for them."""
     with serving(site, environment=BUSY) as server, load_on(site, server.port) as load:
         for point in REWRITE:
             wait_for_batches(site, 4)
@@ -58,7 +58,7 @@ def test_compaction_dies(site: Instance) -> None:
 
 def _compact(site: Instance, **environment: str) -> "subprocess.CompletedProcess[str]":
     """Run the compaction as a worker starts it."""
-    options = replace(options_of(site), compact_files=3)
+    options = replace(options_of(site), compact_files=3, keep_visits_of=1)
     return subprocess.run(
         [sys.executable, "-m", "rybbit.store.maintenance"],
         input=write_options(options),

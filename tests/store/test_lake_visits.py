@@ -1,8 +1,10 @@
 """Kept visits: they never change an answer, they come and go with their file of events, and save the work."""
 
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -16,7 +18,7 @@ from rybbit.store import lake, lake_visits, lake_visits_query
 from rybbit.store.base import Scope
 from rybbit.store.lake_visits import VisitFiles
 from rybbit.store.visit import FIGURES, ORIGINS, TRAITS, Visits
-from tests.store.parts import NOON_MS, Parts, PartsMaker, line, make_parts
+from tests.store.parts import NOON_MS, Parts, PartsMaker, entry, line, make_parts
 
 MINUTE_MS = 60_000
 HOUR_MS = 60 * MINUTE_MS
@@ -345,3 +347,54 @@ class TestKeeping:
         keeper.store.rewrite()
         added = sum(path.stat().st_size for path in _folder(keeper).iterdir())
         assert keeper.store.describe()["bytes"] == before + added > before
+
+
+def test_readers_see_each_event_once_while_everything_moves(keeper: Parts, new_parts: PartsMaker) -> None:
+    mover = new_parts(keep_visits_of=1, ask_visits_of=0)
+    sent = 0
+    is_over = threading.Event()
+    failures: list[BaseException] = []
+
+    def write() -> None:
+        nonlocal sent
+        for number in range(400):
+            keeper.journal.append([entry(visitor=number % 7)])
+            sent += 1
+            if number % 5 == 0:
+                keeper.journal.close_file()
+
+    def move() -> None:
+        for number in count():
+            if is_over.is_set():
+                return
+            mover.mover.move_all()
+            mover.store.rewrite(everything=number % 4 == 3)
+
+    def watched(work: Callable[[], None]) -> threading.Thread:
+        def run() -> None:
+            try:
+                work()
+            except BaseException as error:
+                failures.append(error)
+                raise
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        return thread
+
+    moving, writing = watched(move), watched(write)
+    try:
+        looks = 0
+        while writing.is_alive() or looks < 5:
+            least = sent
+            visits = _ask(keeper, Visits(("user_hash", "pageviews")))
+            # One may be on its way to the disk, and be told as sent after we looked.
+            assert least <= sum(row[2] for row in visits) <= sent + 1
+            assert len(visits) == len({row[0] for row in visits}) == len({row[1] for row in visits}) <= 7
+            looks += 1
+    finally:
+        is_over.set()
+        for thread in (writing, moving):
+            thread.join()
+    assert failures == []
+    assert sum(row[2] for row in _ask(keeper, Visits(("user_hash", "pageviews")))) == 400
