@@ -9,7 +9,7 @@ import re
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -26,7 +26,7 @@ from rybbit.store.lake_query import Sources, scope_values, with_events, with_vis
 from rybbit.store.lake_rewrite import LakeRewriter
 from rybbit.store.lake_table import LakeTable, Snapshot
 from rybbit.store.lake_visits import VisitFiles
-from rybbit.store.lake_visits_query import with_kept_visits
+from rybbit.store.lake_visits_query import KeptVisits, with_kept_visits
 from rybbit.store.options import StoreOptions
 from rybbit.store.tombstones import Tombstones
 from rybbit.store.visit import Visits
@@ -40,6 +40,8 @@ _OF_EVENTS = re.compile(r"\bevents\b")
 _VALUE_NAME = re.compile(r"\$(\w+)")
 
 _LOOKS = 50
+# Files of kept visits that cannot be opened so often are left alone.
+_LOOKS_AT_KEPT = 3
 # Parsing is a tenth of what a small question costs, and the same questions come again and again. Each takes
 # some twenty times its length of memory; long ones are goals and funnels, which hardly come twice.
 _PARSED = 128
@@ -172,10 +174,12 @@ class LakeStore:
         import duckdb
 
         unreadable = False
-        for _ in range(_LOOKS):
+        for look in range(_LOOKS):
             view = self._consistent_view(scope)
             if view is None:
                 continue
+            if visits is not None and look == _LOOKS_AT_KEPT:
+                visits = replace(visits, kept_condition=None)
             try:
                 sources = self._sources(view, scope, lenient=unreadable)
                 question = _Question(sql, parameters or {}, scope, visits)
@@ -256,34 +260,68 @@ class LakeStore:
 
         def ask() -> list[tuple[Any, ...]]:
             with cursor:
-                text, values = self._composed(cursor, question, snapshot, sources)
-                statement = self._parsed(text) if len(text) <= _LONGEST_PARSED else text
-                return cursor.execute(statement, values).fetchall()
+                return self._answer(cursor, question, snapshot, sources)
 
         if seconds is None:
             return ask()
         return self._deadline.run(ask, seconds=seconds, interrupt=cursor.interrupt)
 
-    def _composed(
+    def _answer(
         self,
         cursor: "duckdb.DuckDBPyConnection",
         question: _Question,
         snapshot: Snapshot,
         sources: Sources,
-    ) -> tuple[str, dict[str, Any]]:
-        """The statement with its relations in front of it, and all values that it refers to."""
+    ) -> list[tuple[Any, ...]]:
+        import duckdb
+
+        visits = question.visits
+        kept = None
+        if visits is not None and visits.kept_condition is not None:
+            kept = self._visits.find(cursor, snapshot, question.scope, sources)
+        if kept is None:
+            return self._ask_events(cursor, question, sources)
+        try:
+            rows = self._ask_kept(cursor, question, kept, sources)
+        except (duckdb.OperationalError, duckdb.InterruptException):
+            raise
+        except duckdb.Error as error:
+            rows = self._ask_events(cursor, question, sources)
+            self._visits.give_up(cursor, kept, error)
+        return self._ask_events(cursor, question, sources) if rows is None else rows
+
+    def _ask_kept(
+        self,
+        cursor: "duckdb.DuckDBPyConnection",
+        question: _Question,
+        kept: KeptVisits,
+        sources: Sources,
+    ) -> list[tuple[Any, ...]] | None:
+        """The answer from kept visits; None if they are of no use."""
         sql, parameters, scope, visits = question
-        if visits is None:
-            return with_events(sql, sources), {**parameters, **sources.bound}
-        kept = visits.kept_condition and self._visits.find(cursor, snapshot, scope, sources)
-        found = kept and with_kept_visits(cursor, sql, visits, kept, scope)
-        text, values = found or (with_visits(sql, visits, scope), scope_values(scope))
-        if not found or _OF_EVENTS.search(sql):
-            text = with_events(text, sources)
-        # What a condition refers to is not in every statement.
+        found = visits and with_kept_visits(cursor, sql, visits, kept, scope)
+        if not found:
+            return None
+        text, values = found
+        text = with_events(text, sources) if _OF_EVENTS.search(sql) else text
+        return self._execute(cursor, text, {**parameters, **values, **sources.bound})
+
+    def _ask_events(
+        self, cursor: "duckdb.DuckDBPyConnection", question: _Question, sources: Sources
+    ) -> list[tuple[Any, ...]]:
+        sql, parameters, scope, visits = question
+        text = with_events(sql if visits is None else with_visits(sql, visits, scope), sources)
+        return self._execute(cursor, text, {**parameters, **scope_values(scope), **sources.bound})
+
+    def _execute(
+        self, cursor: "duckdb.DuckDBPyConnection", text: str, values: Mapping[str, Any]
+    ) -> list[tuple[Any, ...]]:
+        """Rows of a statement; values that it does not name are left out."""
+        statement = self._parsed(text) if len(text) <= _LONGEST_PARSED else text
         named = set(_VALUE_NAME.findall(text))
-        given = {**parameters, **values, **sources.bound}
-        return text, {name: value for name, value in given.items() if name in named}
+        return cursor.execute(
+            statement, {name: value for name, value in values.items() if name in named}
+        ).fetchall()
 
     def _renew_engine(self, version: int) -> None:
         """Begin a new engine if this one has seen many versions; who is at it still ends there."""

@@ -65,8 +65,7 @@ class LakeRewriter:
             self._groups(snapshot.files)
             or self._tombstones.ripe(self._journal)
             or self._removable()
-            or self._visits.lacking(snapshot)
-            or self._visits.needless(snapshot)
+            or self._visits.has_work(snapshot)
         )
 
     def run(self, cursor: "duckdb.DuckDBPyConnection", *, everything: bool = False) -> None:
@@ -78,19 +77,15 @@ class LakeRewriter:
             for group in groups:
                 if len(group) > 1:
                     self._merge(cursor, group)
-            self._keep_visits(cursor)
+            # Those of what is erased go first of all.
+            self._visits.tidy(self._table.snapshot())
             removable = self._removable()
             crash_point("rewrite:before-tidy")
             if groups or removable:
                 self._table.tidy(erase_hours=self._erase_hours)
             for tombstone in removable:
                 self._tombstones.remove(tombstone)
-
-    def _keep_visits(self, cursor: "duckdb.DuckDBPyConnection") -> None:
-        snapshot = self._table.snapshot()
-        self._visits.tidy(snapshot)
-        for file in self._visits.lacking(snapshot):
-            self._visits.build(cursor, snapshot, file)
+            self._visits.build(cursor, self._table.snapshot())
 
     def _groups(self, files: Sequence[DataFile]) -> list[list[DataFile]]:
         small = [file for file in files if file.size < _SMALL]

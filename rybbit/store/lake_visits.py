@@ -6,11 +6,13 @@ nothing that the events do not say: where it is missing, events are read.
 
 import logging
 import os
+import time
 from collections.abc import Mapping
+from hashlib import sha256
 from itertools import pairwise
 from math import ceil
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rybbit.faults import crash_point
 from rybbit.store.base import Scope
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_SUFFIX = ".visits"
 # As many visits as a row group of events has, roughly.
 _ROW_GROUP = 20_480
 
@@ -56,8 +57,13 @@ select distinct session_id
 from read_parquet($path)
 where session_id in (select session_id from read_parquet($others))
 """
-# What the texts of so many events' visits take is a tenth of what a query may.
-_PART_ROWS = 250_000
+# Visits are counted of so many events at a time. Texts of groups stay in memory, so that long ones need a
+# second or a third try.
+_PART_ROWS = (250_000, 50_000, 10_000)
+# Another definition has other names, so that files of the one before are made anew.
+_SUFFIX = f".{sha256((_PART + _SHARED).encode()).hexdigest()[:8]}.visits"
+_FAILED = ".failed"
+_HOUR_S = 3600
 
 
 class _Flags(NamedTuple):
@@ -72,33 +78,8 @@ class VisitFiles:
         self.folder = folder
         self._least_kept = least_kept
         self._least_asked = least_asked
-        self._flags: dict[str, _Flags | None] = {}
-
-    def names(self) -> set[str]:
-        """The files of events that have their visits beside them."""
-        try:
-            with os.scandir(self.folder) as entries:
-                found = [entry.name for entry in entries]
-        except FileNotFoundError:
-            return set()
-        return {name.removesuffix(_SUFFIX) for name in found if name.endswith(_SUFFIX)}
-
-    def lacking(self, snapshot: Snapshot) -> list[DataFile]:
-        """Files of events that are so large that their visits are to be kept, and are not."""
-        names = self.names()
-        return [file for file in snapshot.files if file.rows >= self._least_kept and file.path not in names]
-
-    def needless(self, snapshot: Snapshot) -> set[str]:
-        """Files of events that are not part of the table any more, but have visits here."""
-        return self.names() - {file.path for file in snapshot.files}
-
-    def size(self) -> int:
-        """How many bytes the folder takes."""
-        try:
-            with os.scandir(self.folder) as entries:
-                return sum(entry.stat().st_size for entry in entries)
-        except FileNotFoundError:
-            return 0
+        self._flags: dict[str, _Flags] = {}
+        self._unused: set[str] = set()
 
     def find(
         self, cursor: "duckdb.DuckDBPyConnection", snapshot: Snapshot, scope: Scope, sources: Sources
@@ -109,47 +90,119 @@ class VisitFiles:
         """
         if scope.site_id is None or sources.hidden != NOTHING:
             return None
-        names = self.names()
-        files = [file for file in snapshot.files if file.path in names and file.may_hold(scope)]
-        if sum(_events_in(file, scope) for file in files) < self._least_asked:
+        kept = self._kept() - self._unused
+        files = [file for file in snapshot.files if file.path in kept and file.may_hold(scope)]
+        if not files or sum(_events_in(file, scope) for file in files) < self._least_asked:
             return None
-        known = [(file, flags) for file in files if (flags := self._flags_of(cursor, file))]
+        known = [(file, flags) for file in files if (flags := self._flags_of(cursor, file.path))]
         if not known:
             return None
         files = [file for file, _ in known]
         old = [str(snapshot.folder / file.path) for file in files]
-        young = [path for path in sources.files if path not in set(old)]
+        young = set(sources.files) - set(old)
         return KeptVisits(
-            [str(self._path(file)) for file in files],
+            [str(self._path(file.path)) for file in files],
             old,
             min(file.min_ms for file in files),
             max(file.max_ms for file in files),
-            Sources(young, name="young"),
+            Sources([path for path in sources.files if path in young], name="young"),
             Sources((), sources.closed, sources.open),
             has_shared=any(flags.is_shared for _, flags in known),
             has_varying=any(flags.varies for _, flags in known),
         )
 
-    def _flags_of(self, cursor: "duckdb.DuckDBPyConnection", file: DataFile) -> _Flags | None:
-        """What is true of some row, which never changes; None if the file cannot be read."""
+    def _kept(self) -> set[str]:
+        """The files of events that have their visits beside them."""
+        return {name.removesuffix(_SUFFIX) for name in self._names() if name.endswith(_SUFFIX)}
+
+    def _names(self) -> list[str]:
+        try:
+            with os.scandir(self.folder) as entries:
+                return [entry.name for entry in entries]
+        except FileNotFoundError:
+            return []
+
+    def _flags_of(self, cursor: "duckdb.DuckDBPyConnection", name: str) -> _Flags | None:
+        """What is true of some row of a file, which never changes; None if the file is damaged."""
+        if name not in self._flags:
+            sql = "select bool_or(is_shared), bool_or(varies) from read_parquet($path)"
+            rows = self._read(cursor, sql, name)
+            if rows is None:
+                return None
+            self._flags[name] = _Flags(*rows[0])
+        return self._flags[name]
+
+    def give_up(self, cursor: "duckdb.DuckDBPyConnection", kept: KeptVisits, error: Exception) -> None:
+        """Count the visits of these files from events in future: only so a question was answered."""
+        logger.warning("Kept visits gave no answer, but events did: %s", error)
+        for path in map(Path, kept.paths):
+            name = path.name.removesuffix(_SUFFIX)
+            self._unused.add(name)
+            self._read(cursor, "select count(columns(*)) from read_parquet($path)", name)
+
+    def _read(self, cursor: "duckdb.DuckDBPyConnection", sql: str, name: str) -> list[Any] | None:
+        """Rows from a file; None if it is damaged, and removed, so that it will be made anew."""
         import duckdb
 
-        if file.path not in self._flags:
-            sql = "select bool_or(is_shared), bool_or(varies) from read_parquet($path)"
-            try:
-                self._flags[file.path] = _Flags(
-                    *cursor.execute(sql, {"path": str(self._path(file))}).fetchall()[0]
-                )
-            except duckdb.OperationalError:
-                raise
-            except duckdb.Error as error:
-                logger.warning("Visits are counted from events, which is slower: %s", error)
-                self._flags[file.path] = None
-        return self._flags[file.path]
+        path = self._path(name)
+        try:
+            return cursor.execute(sql, {"path": str(path)}).fetchall()
+        except (duckdb.OperationalError, duckdb.InterruptException):
+            raise
+        except duckdb.Error as error:
+            logger.warning("A file of kept visits is damaged, and made anew: %s", error)
+            path.unlink(missing_ok=True)
+            return None
 
-    def build(self, cursor: "duckdb.DuckDBPyConnection", snapshot: Snapshot, file: DataFile) -> None:
-        """Keep the visits of a file; readers see all of them or none."""
+    def has_work(self, snapshot: Snapshot) -> bool:
+        """Whether visits are to be kept that are not, or are kept that are not needed."""
+        return bool(self._lacking(snapshot) or self._needless(snapshot))
+
+    def _lacking(self, snapshot: Snapshot) -> list[DataFile]:
+        present = self._kept() | {name.removesuffix(_FAILED) for name in self._recently_failed()}
+        return [file for file in snapshot.files if file.rows >= self._least_kept and file.path not in present]
+
+    def _recently_failed(self) -> list[str]:
+        since = time.time() - _HOUR_S
+        names = [name for name in self._names() if name.endswith(_FAILED)]
+        return [name for name in names if (self.folder / name).stat().st_mtime > since]
+
+    def _needless(self, snapshot: Snapshot) -> set[str]:
+        """What belongs to no file of the table, or is of another definition."""
+        belonging = {f"{file.path}{suffix}" for file in snapshot.files for suffix in (_SUFFIX, _FAILED)}
+        return set(self._names()) - belonging
+
+    def tidy(self, snapshot: Snapshot) -> None:
+        """Remove the visits of files that are not part of the table any more, and what was not finished."""
+        for name in self._needless(snapshot):
+            (self.folder / name).unlink(missing_ok=True)
+
+    def build(self, cursor: "duckdb.DuckDBPyConnection", snapshot: Snapshot) -> None:
+        """Keep what visits are lacking; one file that fails stops no other, and is tried again in an hour."""
+        import duckdb
+
+        for file in self._lacking(snapshot):
+            try:
+                self._build(cursor, snapshot, file)
+            except (duckdb.Error, OSError) as error:
+                logger.warning("Visits of a file are not kept, and will be counted from events: %s", error)
+                (self.folder / f"{file.path}{_FAILED}").touch()
+
+    def _build(self, cursor: "duckdb.DuckDBPyConnection", snapshot: Snapshot, file: DataFile) -> None:
+        import duckdb
+
         self.folder.mkdir(parents=True, exist_ok=True)
+        for rows in _PART_ROWS[:-1]:
+            try:
+                return self._write(cursor, snapshot, file, rows)
+            except duckdb.OutOfMemoryException:
+                logger.info("Visits take more memory than there is; trying with fewer at a time")
+        return self._write(cursor, snapshot, file, _PART_ROWS[-1])
+
+    def _write(
+        self, cursor: "duckdb.DuckDBPyConnection", snapshot: Snapshot, file: DataFile, part_rows: int
+    ) -> None:
+        """Write the visits of a file; readers see all of them or none."""
         source = {"path": str(snapshot.folder / file.path)}
         others = [str(snapshot.folder / each.path) for each in snapshot.files if each != file]
         shared = f"create or replace temp table shared as {_SHARED}"
@@ -158,10 +211,10 @@ class VisitFiles:
         else:
             cursor.execute(shared, source)
         begin = "create or replace temp table kept as"
-        for first, last in pairwise(_parts(cursor, source, file.rows)):
+        for first, last in pairwise(_ranges(cursor, source, ceil(file.rows / part_rows))):
             cursor.execute(f"{begin} {_PART}", {**source, "first": first, "last": last - 1})
             begin = "insert into kept"
-        path = self._path(file)
+        path = self._path(file.path)
         temporary = path.with_suffix(".new")
         select = "select * from kept order by site_id, started"
         cursor.execute(f"copy ({select}) to '{quoted(temporary)}' ({PARQUET} {_ROW_GROUP})")
@@ -171,15 +224,19 @@ class VisitFiles:
         temporary.rename(path)
         sync_folder(self.folder)
 
-    def tidy(self, snapshot: Snapshot) -> None:
-        """Remove the visits of files that are not part of the table any more, and what was not finished."""
-        for name in self.needless(snapshot):
-            (self.folder / f"{name}{_SUFFIX}").unlink(missing_ok=True)
-        for path in self.folder.glob("*.new"):
-            path.unlink(missing_ok=True)
+    def size(self) -> int:
+        """How many bytes the folder takes."""
+        return sum(_size(self.folder / name) for name in self._names())
 
-    def _path(self, file: DataFile) -> Path:
-        return self.folder / f"{file.path}{_SUFFIX}"
+    def _path(self, name: str) -> Path:
+        return self.folder / f"{name}{_SUFFIX}"
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 def _events_in(file: DataFile, scope: Scope) -> float:
@@ -189,10 +246,9 @@ def _events_in(file: DataFile, scope: Scope) -> float:
     return file.rows * (last - first + 1) / (file.max_ms - file.min_ms + 1)
 
 
-def _parts(cursor: "duckdb.DuckDBPyConnection", source: Mapping[str, str], rows: int) -> list[int]:
-    """Ids of visits that part a file into ranges of some `_PART_ROWS` events, those of both ends too."""
-    count = ceil(rows / _PART_ROWS)
-    shares = [number / count for number in range(1, count)]
+def _ranges(cursor: "duckdb.DuckDBPyConnection", source: Mapping[str, str], parts: int) -> list[int]:
+    """Where the ids of visits begin and end that are in equal parts of the events of a file."""
+    shares = [number / parts for number in range(1, parts)]
     found = []
     if shares:
         sql = "select quantile_disc(session_id, $shares) from read_parquet($path)"

@@ -72,7 +72,8 @@ def with_kept_visits(
     named = f"{select_visits(visits, condition)} timestamp"
     if kept.journal.bound:
         # It grows while we look at it, and has to be looked at twice.
-        cursor.execute(f"create temp table lines as {kept.journal.select(named)}", kept.journal.bound)
+        lines = f"select * from ({kept.journal.select(named)}) where {condition}"
+        cursor.execute(f"create temp table lines as {lines}", {**kept.journal.bound, **scope_values(scope)})
     rest = _find_rest(cursor, visits, kept, scope)
     if rest is None:
         return None

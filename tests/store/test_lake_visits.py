@@ -1,5 +1,7 @@
 """Kept visits: they never change an answer, they come and go with their file of events, and save the work."""
 
+import errno
+import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -16,6 +18,7 @@ from hypothesis import strategies as st
 
 from rybbit.store import lake, lake_visits, lake_visits_query
 from rybbit.store.base import Scope
+from rybbit.store.lake_table import DataFile
 from rybbit.store.lake_visits import VisitFiles
 from rybbit.store.visit import FIGURES, ORIGINS, TRAITS, Visits
 from tests.store.parts import NOON_MS, Parts, PartsMaker, entry, line, make_parts
@@ -52,7 +55,7 @@ def _ask(parts: Parts, visits: Visits = ALL, scope: Scope = SITE) -> list[Row]:
 @contextmanager
 def _without_kept_visits() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(VisitFiles, "names", lambda _: set())
+        patch.setattr(VisitFiles, "_kept", lambda _: set())
         yield
 
 
@@ -243,6 +246,39 @@ class TestUse:
         assert list(lake_visits_query._merged(far)) == [(0, 401), (900, 901), (1600, 1601), (2500, 2501)]
 
 
+def _empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def _fill_with_nonsense(path: Path) -> None:
+    path.write_bytes(b"PAR1" + b"nonsense" * 9 + b"PAR1")
+
+
+def _cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-30])
+
+
+def _damage_a_column(path: Path) -> None:
+    sql = """
+    select data_page_offset, total_compressed_size
+    from parquet_metadata($path)
+    where path_in_schema = 'pageviews'
+    """
+    start, size = duckdb.execute(sql, {"path": str(path)}).fetchall()[0]
+    data = bytearray(path.read_bytes())
+    data[start : start + size] = b"\xff" * size
+    path.write_bytes(data)
+
+
+def _leave_out_a_column(path: Path) -> None:
+    """As a file is that another definition made, under the name of this one."""
+    other = path.with_suffix(".other")
+    duckdb.execute(
+        f"copy (select * exclude (browser) from read_parquet('{path}')) to '{other}' (format parquet)"
+    )
+    other.rename(path)
+
+
 class TestKeeping:
     """They lie beside their file of events, as long as this is part of the table."""
 
@@ -265,7 +301,7 @@ class TestKeeping:
         before = _kept(keeper)
         assert len(before) == 3
         keeper.store.rewrite(everything=True)
-        assert _kept(keeper) == [f"{path.name}.visits" for path in keeper.files()]
+        assert [name.partition(".")[0] for name in _kept(keeper)] == [path.stem for path in keeper.files()]
         assert not set(before) & set(_kept(keeper))
         assert [row[1] for row in _ask(keeper)] == [row[1] for row in _counted(keeper)]
 
@@ -288,7 +324,7 @@ class TestKeeping:
         assert [name.rpartition(".")[2] for name in _kept(keeper)] == ["visits"]
 
     def test_large_files_are_taken_in_parts(self, keeper: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(lake_visits, "_PART_ROWS", 2)
+        monkeypatch.setattr(lake_visits, "_PART_ROWS", (2,))
         ids = [-(2**63), -5, 1, 1, 1, 2, 3, 2**63 - 1]
         keeper.move_line(*[line(place, session_id=visit, user_hash=1) for place, visit in enumerate(ids, 1)])
         keeper.store.rewrite()
@@ -296,19 +332,122 @@ class TestKeeping:
         assert len(expected) == 6
         assert _ask(keeper) == expected
 
-    @pytest.mark.parametrize("damage", [b"", b"PAR1 this is none PAR1", None])
-    def test_damaged_ones_are_passed_over(
-        self, keeper: Parts, used: list[bool], caplog: pytest.LogCaptureFixture, damage: bytes | None
+    @pytest.mark.parametrize("damage", [_empty, _fill_with_nonsense, _cut, _damage_a_column])
+    def test_damaged_ones_are_made_anew(
+        self,
+        keeper: Parts,
+        used: list[bool],
+        caplog: pytest.LogCaptureFixture,
+        damage: Callable[[Path], None],
+    ) -> None:
+        for number in (1, 2):
+            keeper.move_line(line(number, pathname="/"))
+        keeper.store.rewrite()
+        expected = _counted(keeper)
+        broken, whole = sorted(_folder(keeper).iterdir())
+        damage(broken)
+        for _ in range(3):
+            assert _ask(keeper) == expected
+        messages = [record.message for record in caplog.records if record.levelname == "WARNING"]
+        assert len(messages) in (1, 2)
+        keeper.store.rewrite()
+        assert sorted(_folder(keeper).iterdir()) == [broken, whole]
+        # Another process has no reason not to use it.
+        other = make_parts(keeper.folder, keep_visits_of=1, ask_visits_of=0)
+        used.clear()
+        assert _ask(other) == expected
+        assert used == [True]
+        other.close()
+
+    def test_ones_that_give_no_answer_are_used_no_more(
+        self, keeper: Parts, used: list[bool], caplog: pytest.LogCaptureFixture
+    ) -> None:
+        keeper.move_line(line(1, browser="a"))
+        keeper.store.rewrite()
+        expected = _counted(keeper)
+        (path,) = _folder(keeper).iterdir()
+        _leave_out_a_column(path)
+        for _ in range(3):
+            assert _ask(keeper) == expected
+        assert used == [True]
+        assert [record.levelname for record in caplog.records] == ["WARNING"]
+
+    @pytest.mark.parametrize("replace", [Path.mkdir, lambda path: path.symlink_to("nowhere")])
+    def test_ones_that_cannot_be_opened_are_passed_over(
+        self, keeper: Parts, replace: Callable[[Path], None]
     ) -> None:
         keeper.move_line(line(1))
-        keeper.move_line(line(2))
         keeper.store.rewrite()
-        broken, whole = sorted(_folder(keeper).iterdir())
-        broken.write_bytes(whole.read_bytes()[:-30] if damage is None else damage)
+        (path,) = _folder(keeper).iterdir()
+        path.unlink()
+        replace(path)
         for _ in range(2):
-            assert [row[0] for row in _ask(keeper)] == [1, 2]
-        assert used == [True, True]
-        assert [record.levelname for record in caplog.records if broken.name in record.message] == ["WARNING"]
+            assert [row[0] for row in _ask(keeper)] == [1]
+
+    def test_one_that_cannot_be_made_stops_nothing_else(
+        self, keeper: Parts, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        for number in range(3):
+            keeper.move_line(line(number * 10 + 1), line(number * 10 + 2, user_hash=4711))
+        keeper.tombstones.add(1, user_hash=4711, last_id=100)
+        keeper.age_tombstones()
+        real = VisitFiles._write
+        failing: list[str] = []
+
+        def write(files: VisitFiles, cursor: Any, snapshot: Any, file: DataFile, rows: int) -> None:
+            failing.append(file.path) if not failing else None
+            if file.path == failing[0]:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            real(files, cursor, snapshot, file, rows)
+
+        monkeypatch.setattr(VisitFiles, "_write", write)
+        keeper.store.rewrite()
+        assert "No space left" in caplog.text
+        kept = [name.rpartition(".")[2] for name in _kept(keeper)]
+        assert sorted(kept) == ["failed", "visits", "visits"]
+        assert [row[0] for row in _ask(keeper)] == [1, 11, 21]
+        # Nothing is left of what was erased, and nothing is tried in vain.
+        assert len(keeper.files()) == 3
+        assert list(keeper.tombstones.path.iterdir()) == []
+        assert not keeper.store.needs_rewrite()
+        monkeypatch.undo()
+        for path in _folder(keeper).glob("*.failed"):
+            os.utime(path, (0, 0))
+        assert keeper.store.needs_rewrite()
+        keeper.store.rewrite()
+        assert len(list(_folder(keeper).glob("*.visits"))) == 3
+
+    def test_with_little_memory_fewer_are_made_at_a_time(
+        self, keeper: Parts, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        tried: list[int] = []
+        real = VisitFiles._write
+
+        def write(files: VisitFiles, cursor: Any, snapshot: Any, file: DataFile, rows: int) -> None:
+            tried.append(rows)
+            if len(tried) < 3:
+                raise duckdb.OutOfMemoryException
+            real(files, cursor, snapshot, file, rows)
+
+        monkeypatch.setattr(VisitFiles, "_write", write)
+        keeper.move_line(line(1))
+        keeper.store.rewrite()
+        assert tried == sorted(tried, reverse=True)
+        assert len(set(tried)) == 3
+        assert len(_kept(keeper)) == 1
+
+    def test_those_of_another_definition_are_made_anew(
+        self, keeper: Parts, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        keeper.move_line(line(1))
+        keeper.store.rewrite()
+        (before,) = _kept(keeper)
+        monkeypatch.setattr(lake_visits, "_SUFFIX", ".0000.visits")
+        assert keeper.store.needs_rewrite()
+        keeper.store.rewrite()
+        (after,) = _kept(keeper)
+        assert before.partition(".")[0] == after.partition(".")[0]
+        assert after.endswith(".0000.visits")
 
     def test_one_that_goes_while_it_is_looked_for(
         self, keeper: Parts, monkeypatch: pytest.MonkeyPatch
