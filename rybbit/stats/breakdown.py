@@ -145,7 +145,7 @@ def _ask(
     if dimension.level is Level.VISIT:
         is_whole = is_whole and question.keeps_visits_whole
     if is_whole and (column := dimension.of_visits):
-        parts = f"(select coalesce({column}, '') as value, pageviews from visits) as parts"
+        parts = f"(select {column} as value, pageviews from visits) as parts"
         template = _ROWS.format(parts=parts, is_bounce="pageviews = 1", is_there="value <> ''")
         return question.ask_of_visits(store, Visits((column, "pageviews")), template, values)
     if dimension.level is Level.VISITOR:

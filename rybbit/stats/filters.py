@@ -76,7 +76,7 @@ class Filter:
         """The SQL condition on a row of the relation `visits`; None if that does not tell."""
         if not self.dimension.of_visits:
             return None
-        condition = self.test.format(value=f"coalesce({self.dimension.of_visits}, '')")
+        condition = self.test.format(value=self.dimension.of_visits)
         return f"not ({condition})" if self.negated else f"({condition})"
 
     def _visit_condition(self, value: str, grouping: str, within: str) -> str:

@@ -31,7 +31,7 @@ logger = logging.getLogger(__name__)
 # As many visits as a row group of events has, roughly.
 _ROW_GROUP = 20_480
 
-_TRAITS = ", ".join(f"coalesce({name}, '')" for name in TRAITS)
+_TRAITS = f"concat_ws(chr(0), {', '.join(TRAITS.values())})"
 # `varies`: not all events have the same traits; no text holds the character between them. `is_shared`: other
 # rows or other files tell of the visit as well. Of two files one was there first, so that the other one's row
 # says it.
@@ -41,8 +41,8 @@ select
   session_id,
   user_hash,
   {", ".join(f"{sql} as {name}" for name, sql in (FIGURES | ORIGINS).items())},
-  {", ".join(f"any_value({name}) as {name}" for name in TRAITS)},
-  min(concat_ws(chr(0), {_TRAITS})) <> max(concat_ws(chr(0), {_TRAITS})) as varies,
+  {", ".join(f"any_value({sql}) as {name}" for name, sql in TRAITS.items())},
+  min({_TRAITS}) <> max({_TRAITS}) as varies,
   session_id in (select session_id from shared) as is_shared
 from read_parquet($path)
 where session_id between $first and $last

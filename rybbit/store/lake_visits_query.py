@@ -137,7 +137,7 @@ def _uneven(visits: Visits, kept: KeptVisits) -> Iterator[str]:
     """Conditions on kept rows that one row is not enough for what is asked."""
     if visits.piece:
         yield f"{_at('started', visits.piece)} <> {_at('ended', visits.piece)}"
-    if kept.has_varying and (set(visits.columns) | _words(visits.kept_condition)) & set(TRAITS):
+    if kept.has_varying and (set(visits.columns) | _words(visits.kept_condition)) & TRAITS.keys():
         yield "varies"
 
 

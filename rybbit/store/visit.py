@@ -46,8 +46,9 @@ ORIGINS = {
 }
 """What a visit has as a whole; a name is never that of a column of events."""
 
-TRAITS = ("browser", "operating_system", "device_type", "country", "region", "city", "language")
-"""Columns of events that hardly ever change within a visit."""
+_TRAITS = ("browser", "operating_system", "device_type", "country", "region", "city", "language")
+TRAITS = {name: f"coalesce({name}, '')" for name in _TRAITS}
+"""What hardly ever changes within a visit; columns of events have the same names, but may be null."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +73,10 @@ class Visits:
     kept_condition: str | None = "true"
 
     @property
-    def keys(self) -> tuple[str, ...]:
-        """The columns that tell rows of one visit apart."""
-        return tuple(name for name in self.columns if name == "user_hash" or name in TRAITS)
+    def keys(self) -> dict[str, str]:
+        """The columns that tell rows of one visit apart, and what they are of an event."""
+        known = {"user_hash": "user_hash"} | TRAITS
+        return {name: known[name] for name in self.columns if name in known}
 
     @property
     def figures(self) -> dict[str, str]:
@@ -91,7 +93,8 @@ class Visits:
 def select_visits(visits: Visits, condition: str = "true") -> str:
     """SQL for the visits made of `events`, of those for which a further condition is true."""
     piece = (f"{visits.piece} as piece",) if visits.piece else ()
-    figures = (f"{sql} as {name}" for name, sql in visits.figures.items())
-    columns = ", ".join((*piece, "session_id", *visits.keys, *figures))
-    by = ", ".join((*(("piece",) if piece else ()), "session_id", *visits.keys))
+    keys = {"session_id": "session_id"} | visits.keys
+    named = (f"{sql} as {name}" for name, sql in (keys | visits.figures).items())
+    columns = ", ".join((*piece, *named))
+    by = ", ".join((*(("piece",) if piece else ()), *keys.values()))
     return f"select {columns} from events where {condition} and {visits.condition} group by {by}"
