@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rybbit.faults import crash_point
 from rybbit.store.base import Scope
+from rybbit.store.dialect import DUCKDB_MACROS
 from rybbit.store.journal_files import sync_file, sync_folder
 from rybbit.store.lake_query import Sources
 from rybbit.store.lake_table import PARQUET, DataFile, Snapshot, quoted
@@ -61,7 +62,8 @@ where session_id in (select session_id from read_parquet($others))
 # second or a third try.
 _PART_ROWS = (250_000, 50_000, 10_000)
 # Another definition has other names, so that files of the one before are made anew.
-_SUFFIX = f".{sha256((_PART + _SHARED).encode()).hexdigest()[:8]}.visits"
+_DEFINITION = "".join((_PART, _SHARED, _SHARED_WITH_OTHERS, *DUCKDB_MACROS))
+_SUFFIX = f".{sha256(_DEFINITION.encode()).hexdigest()[:8]}.visits"
 _FAILED = ".failed"
 _HOUR_S = 3600
 
@@ -98,14 +100,13 @@ class VisitFiles:
         if not known:
             return None
         files = [file for file, _ in known]
-        old = [str(snapshot.folder / file.path) for file in files]
-        young = set(sources.files) - set(old)
+        old = {str(snapshot.folder / file.path) for file in files}
         return KeptVisits(
             [str(self._path(file.path)) for file in files],
-            old,
+            list(old),
             min(file.min_ms for file in files),
             max(file.max_ms for file in files),
-            Sources([path for path in sources.files if path in young], name="young"),
+            Sources([path for path in sources.files if path not in old], name="young"),
             Sources((), sources.closed, sources.open),
             has_shared=any(flags.is_shared for _, flags in known),
             has_varying=any(flags.varies for _, flags in known),
@@ -133,12 +134,14 @@ class VisitFiles:
         return self._flags[name]
 
     def give_up(self, cursor: "duckdb.DuckDBPyConnection", kept: KeptVisits, error: Exception) -> None:
-        """Count the visits of these files from events in future: only so a question was answered."""
+        """Have damaged files made anew, or else use these no more: only events answered a question."""
         logger.warning("Kept visits gave no answer, but events did: %s", error)
-        for path in map(Path, kept.paths):
-            name = path.name.removesuffix(_SUFFIX)
-            self._unused.add(name)
-            self._read(cursor, "select count(columns(*)) from read_parquet($path)", name)
+        names = [Path(path).name.removesuffix(_SUFFIX) for path in kept.paths]
+        # Counting would not read the values.
+        sql = "select max(columns(*)) from read_parquet($path)"
+        whole = [name for name in names if self._read(cursor, sql, name)]
+        if whole == names:
+            self._unused.update(names)
 
     def _read(self, cursor: "duckdb.DuckDBPyConnection", sql: str, name: str) -> list[Any] | None:
         """Rows from a file; None if it is damaged, and removed, so that it will be made anew."""
