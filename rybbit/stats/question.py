@@ -11,7 +11,7 @@ from rybbit.stats.dimensions import Level
 from rybbit.stats.filters import Filter, parse_filters
 from rybbit.stats.period import Period, parse_period
 from rybbit.store.base import EventStore, Scope, TooBusy, TooLarge, TooSlow
-from rybbit.store.visit import ORIGINS, Visits
+from rybbit.store.visit import Visits
 
 # What strangers can make as hard as they like may take so long, all queries of one question together. What is
 # easier than this takes as long as the number of events makes it.
@@ -177,17 +177,15 @@ class Question:
         **parts: object,
     ) -> list[tuple[Any, ...]]:
         """The same over the relation `visits` as well, of all events that match."""
-        kept = visits.kept_condition and self._kept_condition(visits)
+        kept = visits.kept_condition and self._kept_condition
         visits = replace(visits, condition=self.matching, kept_condition=kept)
         sql = self._composed(template, parts)
         parameters = self._values_in(f"{sql} {visits.condition}", values)
         return self._ask(store, visits, sql, parameters, self._scope)
 
-    def _kept_condition(self, visits: Visits) -> str | None:
+    @property
+    def _kept_condition(self) -> str | None:
         """The filters as conditions on visits as a whole; None if they are not."""
-        # Where a visit came from never depends on which of its events match.
-        if not self.keeps_visits_whole and any(name in ORIGINS for name in visits.columns):
-            return None
         conditions = [each.kept_condition for each in self.filters]
         return None if None in conditions else " and ".join(filter(None, conditions)) or "true"
 

@@ -24,6 +24,7 @@ from tests.stats.questions import QUESTIONS, as_question
 from tests.stats.reference.asking import Asking, make_asking
 from tests.stats.reference.traffic import Traffic, as_line, random_traffic, spread, traffic
 from tests.store.clickhouse_parts import drop_database, make_clickhouse_parts
+from tests.store.kept_visits import refuse_to_give_up
 from tests.store.parts import Parts, make_parts
 
 _T = TypeVar("_T")
@@ -48,6 +49,7 @@ def _filled(engine: str, made: Traffic) -> Iterator[Parts]:
         patch.setattr(clock, "now_ms", lambda: made.world.now_ms)
         # Answers are compared here, whatever else this machine does; that patterns end has tests of its own.
         patch.setattr(question, "_SECONDS", 60.0)
+        refuse_to_give_up(patch)
         parts = ENGINES[engine](Path(folder))
         try:
             first, second, third, last = ([as_line(event) for event in lot] for lot in spread(made, 4))

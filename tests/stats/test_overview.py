@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from rybbit.stats.buckets import Bucket
-from rybbit.stats.overview import Overview, overview, overview_bucketed
+from rybbit.stats.overview import Overview, overview
 from rybbit.stats.period import parse_period
 from rybbit.stats.question import Question
 from tests.store.parts import NOON_MS, Parts, PartsMaker, line
@@ -138,23 +137,3 @@ def test_a_session_is_cut_at_the_edge_of_the_period(parts: Parts) -> None:
         6.0,
     )
     assert (after.sessions, after.pageviews, after.bounce_rate, after.session_duration) == (1, 1, 100.0, 0.0)
-
-
-def test_a_visit_over_a_midnight_that_comes_twice(new_parts: PartsMaker) -> None:
-    # In St. John's, a minute after midnight, clocks went back to 23:01 of the day before.
-    parts = new_parts(keep_visits_of=1, ask_visits_of=0)
-    first = 1_289_096_400_000  # 2010-11-06 23:50
-    moments = (first, first + 630_000, first + 40 * 60_000)  # then 00:00:30, then 23:30 of the day before
-    parts.move_line(
-        *[
-            line(number, session_id=1, user_hash=1, timestamp=moment)
-            for number, moment in enumerate(moments, 1)
-        ]
-    )
-    parts.store.rewrite()
-    period = {"start_date": "2010-11-06", "end_date": "2010-11-07", "time_zone": "America/St_Johns"}
-    rows = overview_bucketed(parts.store, Question(1, parse_period(period)), Bucket.DAY)
-    assert [(row["time"][:10], row["sessions"], row["pageviews"]) for row in rows] == [
-        ("2010-11-06", 1, 2),
-        ("2010-11-07", 1, 1),
-    ]

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from rybbit import clock
+from rybbit.store import lake
 from tests.store.clickhouse_parts import SmallServer, drop_database, make_clickhouse_parts
 from tests.store.parts import Parts, PartsMaker, make_parts
 
@@ -30,6 +31,27 @@ def new_parts(tmp_path: Path) -> Iterator[PartsMaker]:
 def parts(new_parts: PartsMaker) -> Parts:
     """The parts of one process."""
     return new_parts()
+
+
+@pytest.fixture
+def keeper(new_parts: PartsMaker) -> Parts:
+    """Parts that keep the visits of every file, and use them for every question."""
+    return new_parts(keep_visits_of=1, ask_visits_of=0)
+
+
+@pytest.fixture
+def used(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """Whether each question over visits could be answered from kept ones."""
+    found: list[bool] = []
+    real = lake.with_kept_visits
+
+    def spy(*arguments: Any) -> Any:
+        answer = real(*arguments)
+        found.append(answer is not None)
+        return answer
+
+    monkeypatch.setattr(lake, "with_kept_visits", spy)
+    return found
 
 
 @pytest.fixture

@@ -1,26 +1,20 @@
-"""Kept visits: they never change an answer, they come and go with their file of events, and save the work."""
+"""Kept visits never change an answer, and save work."""
 
-import errno
-import os
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import count
-from pathlib import Path
 from random import Random
 from typing import Any
 
-import duckdb
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rybbit.store import lake, lake_visits, lake_visits_query
+from rybbit.store import lake_visits, lake_visits_query
 from rybbit.store.base import Scope
-from rybbit.store.lake_table import DataFile
-from rybbit.store.lake_visits import VisitFiles
-from rybbit.store.visit import FIGURES, ORIGINS, TRAITS, Visits
+from rybbit.store.visit import TRAITS, Visits
+from tests.store.kept_visits import ALL, COUNT, ask_visits, counted_visits, refuse_to_give_up
 from tests.store.parts import NOON_MS, Parts, PartsMaker, entry, line, make_parts
 
 MINUTE_MS = 60_000
@@ -28,62 +22,11 @@ HOUR_MS = 60 * MINUTE_MS
 DAY_MS = 24 * HOUR_MS
 BY_HOUR = f"divide(epoch_us(timestamp), {HOUR_MS * 1000})"
 BY_DAY = f"divide(epoch_us(timestamp), {DAY_MS * 1000})"
-ALL = Visits(("user_hash", *FIGURES, *ORIGINS, *TRAITS))
-SITE = Scope(1)
-
-Row = tuple[Any, ...]
 
 
-def _folder(parts: Parts) -> Path:
-    return parts.folder / "events.visits"
-
-
-def _kept(parts: Parts) -> list[str]:
-    return sorted(path.name for path in _folder(parts).iterdir()) if _folder(parts).exists() else []
-
-
-def _kept_texts(parts: Parts) -> str:
-    paths = [str(path) for path in _folder(parts).iterdir()]
-    return repr(duckdb.execute("select * from read_parquet($paths)", {"paths": paths}).fetchall())
-
-
-def _ask(parts: Parts, visits: Visits = ALL, scope: Scope = SITE) -> list[Row]:
-    """All visits, in an order that does not depend on where they were found."""
-    return parts.store.query("select * from visits order by all", scope=scope, visits=visits)
-
-
-@contextmanager
-def _without_kept_visits() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(VisitFiles, "_kept", lambda _: set())
-        yield
-
-
-def _counted(parts: Parts, visits: Visits = ALL, scope: Scope = SITE) -> list[Row]:
-    """The same, counted from events."""
-    with _without_kept_visits():
-        return _ask(parts, visits, scope)
-
-
-@pytest.fixture
-def keeper(new_parts: PartsMaker) -> Parts:
-    """Parts that keep the visits of every file, and use them for every question."""
-    return new_parts(keep_visits_of=1, ask_visits_of=0)
-
-
-@pytest.fixture
-def used(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
-    """Whether each question over visits was answered from kept ones."""
-    found: list[bool] = []
-    real = lake_visits_query.with_kept_visits
-
-    def spy(*arguments: Any) -> Any:
-        answer = real(*arguments)
-        found.append(answer is not None)
-        return answer
-
-    monkeypatch.setattr(lake, "with_kept_visits", spy)
-    return found
+@pytest.fixture(autouse=True)
+def _no_help_from_events(monkeypatch: pytest.MonkeyPatch) -> None:
+    refuse_to_give_up(monkeypatch)
 
 
 @dataclass(frozen=True)
@@ -162,7 +105,10 @@ class TestAnswers:
             parts.store_line(*world.closed)
             (parts.journal_folder.path / "1-a.open").write_bytes(b"".join(world.open))
             for visits, scope in asked:
-                assert _ask(parts, visits, scope) == _counted(parts, visits, scope), (visits, scope)
+                assert ask_visits(parts, visits, scope) == counted_visits(parts, visits, scope), (
+                    visits,
+                    scope,
+                )
         parts.close()
 
     def test_a_visit_is_not_counted_twice_while_it_goes_on(
@@ -182,9 +128,9 @@ class TestAnswers:
 
         monkeypatch.setattr(lake_visits_query, "_find_rest", find_rest)
         count = Visits(("pageviews",))
-        assert _ask(keeper, count) == [(1, 1), (2, 1)]
+        assert ask_visits(keeper, count) == [(1, 1), (2, 1)]
         monkeypatch.undo()
-        assert _ask(keeper, count) == [(1, 2), (2, 1)]
+        assert ask_visits(keeper, count) == [(1, 2), (2, 1)]
 
     def test_with_too_many_exceptions_events_are_counted(
         self, keeper: Parts, used: list[bool], monkeypatch: pytest.MonkeyPatch
@@ -195,16 +141,16 @@ class TestAnswers:
             keeper.move_line(line(number), later)
             keeper.store.rewrite(everything=True)
             by_hour = Visits(("pageviews",), BY_HOUR)
-            assert _ask(keeper, by_hour) == _counted(keeper, by_hour)
+            assert ask_visits(keeper, by_hour) == counted_visits(keeper, by_hour)
         assert used == [True, True, False]
 
     def test_hidden_events_do_not_count(self, keeper: Parts, used: list[bool]) -> None:
         keeper.move_line(line(1), line(2), line(3, 2))
         keeper.store.rewrite()
         keeper.deletion.delete_visitor(1, 1)
-        assert [row[0] for row in _ask(keeper)] == [2]
+        assert [row[0] for row in ask_visits(keeper)] == [2]
         assert used == []
-        assert [row[0] for row in _ask(keeper, scope=Scope(2))] == [3]
+        assert [row[0] for row in ask_visits(keeper, scope=Scope(2))] == [3]
         assert used == [True]
 
 
@@ -214,10 +160,10 @@ class TestUse:
     def test_no_event_of_a_whole_visit_is_read(self, keeper: Parts) -> None:
         keeper.move_line(line(1), line(2))
         keeper.store.rewrite()
-        expected = _counted(keeper)
+        expected = counted_visits(keeper)
         for path in keeper.files():
             path.write_bytes(b"")
-        assert _ask(keeper) == expected
+        assert ask_visits(keeper) == expected
 
     @pytest.mark.parametrize(("events", "is_used"), [(9, False), (10, True)])
     def test_a_small_question_reads_events(
@@ -226,7 +172,7 @@ class TestUse:
         parts = new_parts(keep_visits_of=1, ask_visits_of=10)
         parts.move_line(*[line(number, timestamp=NOON_MS + number) for number in range(1, events + 1)])
         parts.store.rewrite()
-        assert len(_ask(parts)) == events
+        assert len(ask_visits(parts)) == events
         assert used == [True] * is_used
 
     def test_spans_hold_every_visit_and_leave_out_the_widest_gaps(self) -> None:
@@ -248,244 +194,89 @@ class TestUse:
         assert list(lake_visits_query._merged(far)) == [(0, 401), (900, 901), (1600, 1601), (2500, 2501)]
 
 
-def _empty(path: Path) -> None:
-    path.write_bytes(b"")
+class TestExceptions:
+    """Rows that do not tell all of a visit."""
 
+    def test_several_users(self, keeper: Parts) -> None:
+        keeper.move_line(line(1, session_id=1, user_hash=1), line(2, session_id=1, user_hash=2))
+        keeper.store.rewrite()
+        assert ask_visits(keeper, COUNT) == [(1, 2)]
 
-def _fill_with_nonsense(path: Path) -> None:
-    path.write_bytes(b"PAR1" + b"nonsense" * 9 + b"PAR1")
+    def test_events_in_a_young_file(self, keeper: Parts) -> None:
+        keeper.move_line(line(1))
+        keeper.store.rewrite()
+        keeper.move_line(line(2, session_id=1, user_hash=1))
+        assert ask_visits(keeper, COUNT) == [(1, 2)]
 
+    @pytest.mark.parametrize("scope", [Scope(1, NOON_MS, None), Scope(1, None, NOON_MS)])
+    def test_just_across_an_end_of_the_scope(self, keeper: Parts, scope: Scope) -> None:
+        keeper.move_line(*[line(n, session_id=1, user_hash=1, timestamp=NOON_MS - 2 + n) for n in (1, 2)])
+        keeper.store.rewrite()
+        assert ask_visits(keeper, COUNT, scope) == [(1, 1)]
 
-def _cut(path: Path) -> None:
-    path.write_bytes(path.read_bytes()[:-30])
+    @pytest.mark.parametrize("order", [1, -1])
+    @pytest.mark.parametrize("scope", [Scope(1, NOON_MS, None), Scope(1, None, NOON_MS)])
+    def test_across_an_end_in_one_of_several_files(self, keeper: Parts, scope: Scope, order: int) -> None:
+        across = [
+            line(n, session_id=1, user_hash=1, timestamp=NOON_MS + (2 * n - 3) * HOUR_MS) for n in (1, 2)
+        ]
+        lots = [across, *[[line(n, timestamp=NOON_MS + side)] for n, side in ((3, -1), (4, 1))]]
+        for lot in lots[::order]:
+            keeper.move_line(*lot)
+        keeper.store.rewrite()
+        found = ask_visits(keeper, COUNT, scope)
+        assert found == counted_visits(keeper, COUNT, scope)
+        assert (1, 1) in found
 
+    @pytest.mark.parametrize("order", [1, -1])
+    @pytest.mark.parametrize(("difference", "count"), [({"user_hash": 2}, 2), ({"browser": "b"}, 3)])
+    def test_uneven_in_one_of_several_files(
+        self, keeper: Parts, difference: dict[str, Any], order: int, count: int
+    ) -> None:
+        visit = {"session_id": 1, "user_hash": 1, "browser": "a"}
+        lots = [[line(1, **visit), line(2, **{**visit, **difference})], [line(3, browser="a")]]
+        for lot in lots[::order]:
+            keeper.move_line(*lot)
+        keeper.store.rewrite()
+        visits = Visits((*difference, "pageviews")) if "browser" in difference else COUNT
+        assert ask_visits(keeper, visits) == counted_visits(keeper, visits)
+        assert len(ask_visits(keeper, visits)) == count
 
-def _damage_a_column(path: Path) -> None:
-    sql = """
-    select data_page_offset, total_compressed_size
-    from parquet_metadata($path)
-    where path_in_schema = 'pageviews'
-    """
-    start, size = duckdb.execute(sql, {"path": str(path)}).fetchall()[0]
-    data = bytearray(path.read_bytes())
-    data[start : start + size] = b"\xff" * size
-    path.write_bytes(data)
+    @pytest.mark.parametrize("name", TRAITS)
+    @pytest.mark.parametrize("values", [("a", "b"), ("a", None)])
+    def test_any_trait_that_varies(
+        self, keeper: Parts, name: str, values: tuple[str | None, str | None]
+    ) -> None:
+        columns = [{name: value} if value else {} for value in values]
+        keeper.move_line(*[line(n, session_id=1, user_hash=1, **texts) for n, texts in enumerate(columns, 1)])
+        keeper.store.rewrite()
+        found = ask_visits(keeper, Visits((name, "pageviews")))
+        assert found == sorted((1, value or "", 1) for value in values)
 
-
-def _leave_out_a_column(path: Path) -> None:
-    """As a file is that another definition made, under the name of this one."""
-    other = path.with_suffix(".other")
-    duckdb.execute(
-        f"copy (select * exclude (browser) from read_parquet('{path}')) to '{other}' (format parquet)"
+    @pytest.mark.parametrize(
+        "traits",
+        [
+            ({"browser": "ab"}, {"browser": "a", "operating_system": "b"}),
+            ({"browser": "a"}, {"operating_system": "a"}),
+        ],
     )
-    other.rename(path)
-
-
-class TestKeeping:
-    """They lie beside their file of events, as long as this is part of the table."""
-
-    def test_those_of_large_files_are_kept(self, new_parts: PartsMaker) -> None:
-        parts = new_parts(keep_visits_of=3)
-        parts.move_line(line(1), line(2))
-        assert not parts.store.needs_rewrite()
-        parts.store.rewrite()
-        assert _kept(parts) == []
-        parts.move_line(line(3), line(4), line(5))
-        assert parts.store.needs_rewrite()
-        parts.store.rewrite()
-        assert len(_kept(parts)) == 1
-        assert not parts.store.needs_rewrite()
-
-    def test_they_go_with_their_file(self, keeper: Parts) -> None:
-        for number in range(1, 4):
-            keeper.move_line(line(number))
-            keeper.store.rewrite()
-        before = _kept(keeper)
-        assert len(before) == 3
-        keeper.store.rewrite(everything=True)
-        assert [name.partition(".")[0] for name in _kept(keeper)] == [path.stem for path in keeper.files()]
-        assert not set(before) & set(_kept(keeper))
-        assert [row[1] for row in _ask(keeper)] == [row[1] for row in _counted(keeper)]
-
-    def test_what_a_dead_process_left_is_made_anew(
-        self, keeper: Parts, monkeypatch: pytest.MonkeyPatch
+    def test_traits_that_make_the_same_text_together(
+        self, keeper: Parts, traits: Sequence[dict[str, str]]
     ) -> None:
-        keeper.move_line(line(1))
-
-        def die(point: str) -> None:
-            raise RuntimeError(point)
-
-        monkeypatch.setattr(lake_visits, "crash_point", die)
-        with pytest.raises(RuntimeError, match="rewrite:visits-written"):
-            keeper.store.rewrite()
-        assert [name.rpartition(".")[2] for name in _kept(keeper)] == ["new"]
-        assert len(_ask(keeper)) == 1
-        monkeypatch.undo()
-        assert keeper.store.needs_rewrite()
+        keeper.move_line(*[line(n, session_id=1, user_hash=1, **texts) for n, texts in enumerate(traits, 1)])
         keeper.store.rewrite()
-        assert [name.rpartition(".")[2] for name in _kept(keeper)] == ["visits"]
+        assert ask_visits(keeper, Visits(("browser",))) == sorted(
+            (1, texts.get("browser", "")) for texts in traits
+        )
 
-    def test_large_files_are_taken_in_parts(self, keeper: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(lake_visits, "_PART_ROWS", (2,))
-        ids = [-(2**63), -5, 1, 1, 1, 2, 3, 2**63 - 1]
-        keeper.move_line(*[line(place, session_id=visit, user_hash=1) for place, visit in enumerate(ids, 1)])
+    def test_a_condition_on_what_varies(self, keeper: Parts) -> None:
+        keeper.move_line(
+            *[line(n, session_id=1, user_hash=1, browser=name) for n, name in ((1, "a"), (2, "b"))]
+        )
         keeper.store.rewrite()
-        expected = _counted(keeper)
-        assert len(expected) == 6
-        assert _ask(keeper) == expected
-
-    @pytest.mark.parametrize("damage", [_empty, _fill_with_nonsense, _cut, _damage_a_column])
-    def test_damaged_ones_are_made_anew(
-        self,
-        keeper: Parts,
-        used: list[bool],
-        caplog: pytest.LogCaptureFixture,
-        damage: Callable[[Path], None],
-    ) -> None:
-        for number in (1, 2):
-            keeper.move_line(line(number, pathname="/"))
-        keeper.store.rewrite()
-        expected = _counted(keeper)
-        broken, whole = sorted(_folder(keeper).iterdir())
-        damage(broken)
-        for _ in range(3):
-            assert _ask(keeper) == expected
-        messages = [record.message for record in caplog.records if record.levelname == "WARNING"]
-        assert len(messages) in (1, 2)
-        keeper.store.rewrite()
-        assert sorted(_folder(keeper).iterdir()) == [broken, whole]
-        used.clear()
-        assert _ask(keeper) == expected
-        assert used == [True]
-        assert len([record for record in caplog.records if record.levelname == "WARNING"]) == len(messages)
-
-    def test_ones_that_give_no_answer_are_used_no_more(
-        self, keeper: Parts, used: list[bool], caplog: pytest.LogCaptureFixture
-    ) -> None:
-        keeper.move_line(line(1, browser="a"))
-        keeper.store.rewrite()
-        expected = _counted(keeper)
-        (path,) = _folder(keeper).iterdir()
-        _leave_out_a_column(path)
-        for _ in range(3):
-            assert _ask(keeper) == expected
-        assert used == [True]
-        assert [record.levelname for record in caplog.records] == ["WARNING"]
-
-    @pytest.mark.parametrize("replace", [Path.mkdir, lambda path: path.symlink_to("nowhere")])
-    def test_ones_that_cannot_be_opened_are_passed_over(
-        self, keeper: Parts, replace: Callable[[Path], None]
-    ) -> None:
-        keeper.move_line(line(1))
-        keeper.store.rewrite()
-        (path,) = _folder(keeper).iterdir()
-        path.unlink()
-        replace(path)
-        for _ in range(2):
-            assert [row[0] for row in _ask(keeper)] == [1]
-
-    def test_one_that_cannot_be_made_stops_nothing_else(
-        self, keeper: Parts, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-    ) -> None:
-        for number in range(3):
-            keeper.move_line(line(number * 10 + 1), line(number * 10 + 2, user_hash=4711))
-        keeper.tombstones.add(1, user_hash=4711, last_id=100)
-        keeper.age_tombstones()
-        real = VisitFiles._write
-        failing: list[str] = []
-
-        def write(files: VisitFiles, cursor: Any, snapshot: Any, file: DataFile, rows: int) -> None:
-            failing.append(file.path) if not failing else None
-            if file.path == failing[0]:
-                raise OSError(errno.ENOSPC, "No space left on device")
-            real(files, cursor, snapshot, file, rows)
-
-        monkeypatch.setattr(VisitFiles, "_write", write)
-        keeper.store.rewrite()
-        assert "No space left" in caplog.text
-        kept = [name.rpartition(".")[2] for name in _kept(keeper)]
-        assert sorted(kept) == ["failed", "visits", "visits"]
-        assert [row[0] for row in _ask(keeper)] == [1, 11, 21]
-        # Nothing is left of what was erased, and nothing is tried in vain.
-        assert len(keeper.files()) == 3
-        assert list(keeper.tombstones.path.iterdir()) == []
-        assert not keeper.store.needs_rewrite()
-        monkeypatch.undo()
-        for path in _folder(keeper).glob("*.failed"):
-            os.utime(path, (0, 0))
-        assert keeper.store.needs_rewrite()
-        keeper.store.rewrite()
-        assert len(list(_folder(keeper).glob("*.visits"))) == 3
-
-    def test_with_little_memory_fewer_are_made_at_a_time(
-        self, keeper: Parts, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        tried: list[int] = []
-        real = VisitFiles._write
-
-        def write(files: VisitFiles, cursor: Any, snapshot: Any, file: DataFile, rows: int) -> None:
-            tried.append(rows)
-            if len(tried) < 3:
-                raise duckdb.OutOfMemoryException
-            real(files, cursor, snapshot, file, rows)
-
-        monkeypatch.setattr(VisitFiles, "_write", write)
-        keeper.move_line(line(1))
-        keeper.store.rewrite()
-        assert tried == sorted(tried, reverse=True)
-        assert len(set(tried)) == 3
-        assert len(_kept(keeper)) == 1
-
-    def test_those_of_another_definition_are_made_anew(
-        self, keeper: Parts, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        keeper.move_line(line(1))
-        keeper.store.rewrite()
-        (before,) = _kept(keeper)
-        monkeypatch.setattr(lake_visits, "_SUFFIX", ".0000.visits")
-        assert keeper.store.needs_rewrite()
-        keeper.store.rewrite()
-        (after,) = _kept(keeper)
-        assert before.partition(".")[0] == after.partition(".")[0]
-        assert after.endswith(".0000.visits")
-
-    def test_one_that_goes_while_it_is_looked_for(
-        self, keeper: Parts, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        keeper.move_line(line(1))
-        keeper.store.rewrite()
-        real = lake_visits_query._find_rest
-
-        def find_rest(*arguments: Any) -> Any:
-            for path in _folder(keeper).iterdir():
-                path.unlink()
-            return real(*arguments)
-
-        monkeypatch.setattr(lake_visits_query, "_find_rest", find_rest)
-        assert [row[0] for row in _ask(keeper)] == [1]
-
-    def test_nothing_stays_of_an_erased_visitor(self, keeper: Parts) -> None:
-        marker = "/account/marker-4711"
-        keeper.move_line(line(1, pathname=marker), line(2), line(3, 2, user_hash=1, pathname=marker))
-        keeper.store.rewrite()
-        assert _kept_texts(keeper).count(marker) == 4
-        keeper.deletion.delete_visitor(1, 1)
-        keeper.age_tombstones()
-        keeper.store.rewrite()
-        assert [row[0] for row in _ask(keeper)] == [2]
-        # The other site has another visitor of that number; first and last page are the same.
-        assert _kept_texts(keeper).count(marker) == 2
-        keeper.deletion.delete_site(2)
-        keeper.age_tombstones()
-        keeper.store.rewrite()
-        assert marker not in _kept_texts(keeper)
-
-    def test_the_operator_sees_what_they_take(self, keeper: Parts) -> None:
-        keeper.move_line(line(1))
-        before = keeper.store.describe()["bytes"]
-        keeper.store.rewrite()
-        added = sum(path.stat().st_size for path in _folder(keeper).iterdir())
-        assert keeper.store.describe()["bytes"] == before + added > before
+        for condition in ("browser = 'a'", "browser = 'b'"):
+            visits = Visits(("pageviews",), condition=condition, kept_condition=condition)
+            assert ask_visits(keeper, visits) == [(1, 1)]
 
 
 def test_readers_see_each_event_once_while_everything_moves(keeper: Parts, new_parts: PartsMaker) -> None:
@@ -526,7 +317,7 @@ def test_readers_see_each_event_once_while_everything_moves(keeper: Parts, new_p
         looks = 0
         while writing.is_alive() or looks < 5:
             least = sent
-            visits = _ask(keeper, Visits(("user_hash", "pageviews")))
+            visits = ask_visits(keeper, Visits(("user_hash", "pageviews")))
             # One may be on its way to the disk, and be told as sent after we looked.
             assert least <= sum(row[2] for row in visits) <= sent + 1
             assert len(visits) == len({row[0] for row in visits}) == len({row[1] for row in visits}) <= 7
@@ -536,4 +327,4 @@ def test_readers_see_each_event_once_while_everything_moves(keeper: Parts, new_p
         for thread in (writing, moving):
             thread.join()
     assert failures == []
-    assert sum(row[2] for row in _ask(keeper, Visits(("user_hash", "pageviews")))) == 400
+    assert sum(row[2] for row in ask_visits(keeper, Visits(("user_hash", "pageviews")))) == 400
