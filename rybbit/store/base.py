@@ -80,7 +80,7 @@ class EventStore(Protocol):
     ) -> list[tuple[Any, ...]]:
         """Rows of a query over the relation `events`, which holds every acknowledged event once.
 
-        With `visits` there is a relation of that name as well, made of all events of the scope.
+        With `visits` there is a relation of that name as well.
 
         `sql` is lower case and may begin with `with`; values are bound as `$name`. It is in DuckDB's words
         where engines differ; `dialect.py` lists those that may be used. It names the columns that it reads,
