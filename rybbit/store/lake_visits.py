@@ -65,6 +65,9 @@ _PART_ROWS = (250_000, 50_000, 10_000)
 _DEFINITION = "".join((_PART, _SHARED, _SHARED_WITH_OTHERS, *DUCKDB_MACROS))
 _SUFFIX = f".{sha256(_DEFINITION.encode()).hexdigest()[:8]}.visits"
 _FAILED = ".failed"
+# Under load there is a new file every few seconds, which will soon be merged with others: a process for each
+# would cost a tenth of the machine.
+_SHARE = 0.25
 _HOUR_S = 3600
 
 
@@ -158,8 +161,10 @@ class VisitFiles:
             return None
 
     def has_work(self, snapshot: Snapshot) -> bool:
-        """Whether visits are to be kept that are not, or are kept that are not needed."""
-        return bool(self._lacking(snapshot) or self._needless(snapshot))
+        """Whether visits of much of the table are to be kept, or some are kept that are not needed."""
+        lacking = sum(file.rows for file in self._lacking(snapshot))
+        total = sum(file.rows for file in snapshot.files)
+        return lacking > _SHARE * total or bool(self._needless(snapshot))
 
     def _lacking(self, snapshot: Snapshot) -> list[DataFile]:
         present = self._kept() | {name.removesuffix(_FAILED) for name in self._recently_failed()}

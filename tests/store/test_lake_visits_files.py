@@ -42,6 +42,17 @@ class TestKeeping:
         assert len(kept_names(parts)) == 1
         assert not parts.store.needs_rewrite()
 
+    def test_a_new_file_is_not_worth_a_process_until_there_are_more(self, new_parts: PartsMaker) -> None:
+        parts = new_parts(keep_visits_of=2)
+        parts.move_line(*[line(number) for number in range(1, 10)])
+        parts.store.rewrite()
+        parts.move_line(line(11), line(12))
+        assert not parts.store.needs_rewrite()
+        parts.move_line(line(13), line(14))
+        assert parts.store.needs_rewrite()
+        parts.store.rewrite()
+        assert len(kept_names(parts)) == 3
+
     def test_they_go_with_their_file(self, keeper: Parts) -> None:
         for number in range(1, 4):
             keeper.move_line(line(number))
