@@ -6,6 +6,7 @@ DuckDB writes the Parquet files; the log, which says which files are the table, 
 import json
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import astuple, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -229,7 +230,9 @@ class LakeTable:
         while (self._log / f"{version + 1:020d}.json").exists():
             version += 1
             for path in self._log.glob(f"{version:020d}.*"):
-                sync_file(path)
+                # A checkpoint that another process is writing has another name when it is whole.
+                with suppress(FileNotFoundError):
+                    sync_file(path)
         if (self._log / "_last_checkpoint").exists():
             sync_file(self._log / "_last_checkpoint")
         sync_folder(self._log)

@@ -2,14 +2,16 @@
 
 import json
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
 from deltalake import DeltaTable, QueryBuilder
 
-from rybbit.store import lake_process
+from rybbit.store import lake_process, lake_table
 from rybbit.store.event import COLUMNS
+from rybbit.store.journal_files import sync_file
 from rybbit.store.lake_table import DataFile
 from tests.store.parts import NOON_MS, Parts, PartsMaker, line, run_child
 
@@ -30,6 +32,26 @@ class TestOtherProcesses:
             assert run_child(parts.folder, "move").stdout == "1\n"
             assert parts.count() == number
         assert parts.store.last_batch() == 3
+
+    def test_a_checkpoint_that_another_process_is_writing(
+        self, parts: Parts, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        parts.move_line(line(1))
+        following = parts.store.describe()["version"] + 1
+        unfinished = parts.log / f"{following:020d}.checkpoint.parquet#1"
+        unfinished.touch()
+        synced: list[str] = []
+
+        def sync(path: Path) -> None:
+            # It gets its name just when we come to it.
+            unfinished.unlink(missing_ok=True)
+            sync_file(path)
+            synced.append(path.name)
+
+        monkeypatch.setattr(lake_table, "sync_file", sync)
+        parts.move_line(line(2))
+        assert parts.ids() == [1, 2]
+        assert f"{following:020d}.json" in synced
 
     def test_a_log_that_was_cut_behind_a_reader(self, new_parts: PartsMaker) -> None:
         writer, reader = new_parts(), new_parts()
