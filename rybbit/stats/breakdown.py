@@ -150,10 +150,11 @@ def _ask(
         return question.ask_of_visits(store, Visits((column, "pageviews")), template, values)
     if dimension.level is Level.VISITOR:
         return question.ask(store, _of_visitors(dimension, only, is_whole=is_whole), values)
-    composed = _of_origins if dimension.level is Level.VISIT else _of_pages
+    bounced = _BOUNCED if question.chooses_visits else _BOUNCED_VISITS
+    is_of_visits = dimension.level is Level.VISIT
+    template = _of_origins(dimension, bounced) if is_of_visits else _of_pages(dimension, only, bounced)
     if question.chooses_visits:
-        return question.ask(store, composed(dimension, only, _BOUNCED), values)
-    template = composed(dimension, only, _BOUNCED_VISITS)
+        return question.ask(store, template, values)
     if question.filters and question.is_of_origins:
         template = template.replace("{matching}", _IN_VISITS).replace("{events}", _IN_VISITS)
     return question.ask_of_visits(store, Visits(("pageviews",)), template, values)
@@ -176,7 +177,7 @@ def _of_pages(dimension: Dimension, only: str, bounced: str) -> str:
     return _ROWS.format(parts=f"({parts}) as parts", is_bounce=is_bounce, is_there="value <> ''")
 
 
-def _of_origins(dimension: Dimension, _only: str, bounced: str) -> str:
+def _of_origins(dimension: Dimension, bounced: str) -> str:
     parts = _PARTS.format(value="0", condition="{matching}", by="")
     origins = _ORIGINS.format(value=dimension.sql, within="{within}")
     chosen = (

@@ -8,12 +8,13 @@ from rybbit.stats.period import Period
 from rybbit.stats.question import Question
 from rybbit.store.base import EventStore
 from rybbit.store.event import COLUMNS, Kind
+from rybbit.store.visit import TAGS
 
 # What an event shows, in this order; `ip` only to those who may see it.
 SHOWN = (
     *("timestamp", "type", "event_name", "properties", "session_id", "user_id"),
     *("hostname", "pathname", "querystring", "page_title", "referrer", "channel"),
-    *("utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content"),
+    *TAGS,
     *("browser", "browser_version", "operating_system", "operating_system_version", "device_type"),
     *("language", "country", "region", "city", "timezone", "lat", "lon", "screen_width", "screen_height"),
     *("lcp", "cls", "inp", "fcp", "ttfb"),

@@ -8,6 +8,7 @@ from rybbit.stats.question import Question
 from rybbit.store.base import EventStore
 from rybbit.store.event import COLUMNS, Kind
 from rybbit.store.export import ByteStream, Form, Output, Selection
+from rybbit.store.visit import TAGS
 
 __all__ = ["EXPORTED", "FORMS", "Form", "export_events", "file_name"]
 
@@ -23,7 +24,7 @@ _MADE = {
 EXPORTED = (
     *("timestamp", "type", "event_name", "properties", "session_id", "user_id", "visitor_id", "event_id"),
     *("hostname", "pathname", "querystring", "page_title", "referrer", "referrer_domain", "channel"),
-    *("utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content"),
+    *TAGS,
     *("browser", "browser_version", "operating_system", "operating_system_version", "device_type"),
     *("language", "country", "region", "city", "timezone", "lat", "lon", "screen_width", "screen_height"),
     *("lcp", "cls", "inp", "fcp", "ttfb"),

@@ -1,6 +1,5 @@
 """What is asked: of which site, over which time, of which events."""
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -11,6 +10,7 @@ from rybbit.stats.dimensions import Level
 from rybbit.stats.filters import Filter, parse_filters
 from rybbit.stats.period import Period, parse_period
 from rybbit.store.base import EventStore, Scope, TooBusy, TooLarge, TooSlow
+from rybbit.store.dialect import VALUE_NAME
 from rybbit.store.visit import Visits
 
 # What strangers can make as hard as they like may take so long, all queries of one question together. What is
@@ -19,7 +19,6 @@ _SECONDS = 1.5
 _EASY = 12
 _A_PATTERN = _EASY + 1
 _A_LOOK_AT_VISITS = 4
-_VALUE_NAME = re.compile(r"\$(\w+)")
 _CONDITIONS = ("matching", "visiting", "visits", "events", "within")
 
 
@@ -143,7 +142,7 @@ class Question:
         return template.format(**conditions, **parts)
 
     def _values_in(self, sql: str, values: Mapping[str, Any] | None) -> dict[str, Any]:
-        named = set(_VALUE_NAME.findall(sql))
+        named = set(VALUE_NAME.findall(sql))
         given = {**self.parameters, **(values or {})}
         return {name: value for name, value in given.items() if name in named}
 

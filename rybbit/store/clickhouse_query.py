@@ -10,11 +10,10 @@ from rybbit.store.base import Scope
 from rybbit.store.clickhouse_journal import View
 from rybbit.store.clickhouse_server import SentTable
 from rybbit.store.clickhouse_tables import COLUMN_NAMES, LINE_STRUCTURE
-from rybbit.store.dialect import to_clickhouse, with_relation
+from rybbit.store.dialect import VALUE_NAME, to_clickhouse, with_relation
 from rybbit.store.event import COLUMNS, LAST_MS, REQUIRED, Kind
 from rybbit.store.visit import Visits, select_visits
 
-_NAME = re.compile(r"\$(\w+)")
 # The server reads a field of a form only up to a size (128 KiB by default); what is larger goes as a table.
 _LONGEST_FIELD = 32 * 1024
 _LINES = "journal_lines"
@@ -130,7 +129,7 @@ def _bind(
         SentTable(f"value_{name}", f"value {_type_of(value)}", json.dumps({"value": value}).encode() + b"\n")
         for name, value in large.items()
     ]
-    return _NAME.sub(named, sql), bound, tables
+    return VALUE_NAME.sub(named, sql), bound, tables
 
 
 def _is_large(value: object) -> bool:

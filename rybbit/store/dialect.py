@@ -74,6 +74,10 @@ _CLICKHOUSE = {
 _CALL = re.compile(rf"\b({'|'.join(_CLICKHOUSE)})\(")
 
 
+VALUE_NAME = re.compile(r"\$(\w+)")
+"""How a query names a value that is bound to it."""
+
+
 def with_relation(sql: str, name: str, select: str) -> str:
     """A query with one more relation in front of it; `select` may say first how it is to be taken."""
     sql = sql.strip()

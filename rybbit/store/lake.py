@@ -18,6 +18,7 @@ from rybbit.faults import crash_point
 from rybbit.locks import FileLock, leave_to_parent, register_forkable
 from rybbit.store.base import EVERYTHING, Scope, TooLarge
 from rybbit.store.deadline import Deadline
+from rybbit.store.dialect import VALUE_NAME
 from rybbit.store.export import THREADS, CopyStream, Form, Selection, formatted
 from rybbit.store.journal_files import JournalFolder, unfinished_ids
 from rybbit.store.lake_lines import are_readable, load_batch, open_engine
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _OF_EVENTS = re.compile(r"\bevents\b")
-_VALUE_NAME = re.compile(r"\$(\w+)")
 
 _LOOKS = 50
 # Files of kept visits that cannot be opened so often are left alone.
@@ -304,24 +304,23 @@ class LakeStore:
             return None
         text, values = found
         text = with_events(text, sources) if _OF_EVENTS.search(sql) else text
-        return self._execute(cursor, text, {**parameters, **values, **sources.bound})
+        return self._execute(cursor, text, _named_in(text, {**parameters, **values, **sources.bound}))
 
     def _ask_events(
         self, cursor: "duckdb.DuckDBPyConnection", question: _Question, sources: Sources
     ) -> list[tuple[Any, ...]]:
         sql, parameters, scope, visits = question
-        text = with_events(sql if visits is None else with_visits(sql, visits, scope), sources)
-        return self._execute(cursor, text, {**parameters, **scope_values(scope), **sources.bound})
+        if visits is None:
+            return self._execute(cursor, with_events(sql, sources), {**parameters, **sources.bound})
+        text = with_events(with_visits(sql, visits, scope), sources)
+        values = {**parameters, **scope_values(scope), **sources.bound}
+        return self._execute(cursor, text, _named_in(text, values))
 
     def _execute(
         self, cursor: "duckdb.DuckDBPyConnection", text: str, values: Mapping[str, Any]
     ) -> list[tuple[Any, ...]]:
-        """Rows of a statement; values that it does not name are left out."""
         statement = self._parsed(text) if len(text) <= _LONGEST_PARSED else text
-        named = set(_VALUE_NAME.findall(text))
-        return cursor.execute(
-            statement, {name: value for name, value in values.items() if name in named}
-        ).fetchall()
+        return cursor.execute(statement, dict(values)).fetchall()
 
     def _renew_engine(self, version: int) -> None:
         """Begin a new engine if this one has seen many versions; who is at it still ends there."""
@@ -379,3 +378,9 @@ class LakeStore:
             "bytes": sum(file.size for file in snapshot.files) + self._visits.size(),
             "events": sum(file.rows for file in snapshot.files),
         }
+
+
+def _named_in(text: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values that a statement names: what a condition on visits refers to is not in every one."""
+    named = set(VALUE_NAME.findall(text))
+    return {name: value for name, value in values.items() if name in named}

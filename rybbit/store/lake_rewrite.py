@@ -12,7 +12,7 @@ from rybbit.faults import crash_point
 from rybbit.locks import FileLock
 from rybbit.store.base import Scope
 from rybbit.store.journal_files import JournalFolder
-from rybbit.store.lake_table import DataFile, LakeTable
+from rybbit.store.lake_table import DataFile, LakeTable, quoted
 from rybbit.store.lake_visits import VisitFiles
 from rybbit.store.tombstones import Tombstone, Tombstones, hidden_condition
 
@@ -114,9 +114,7 @@ class LakeRewriter:
         return self._table.write(cursor, select, name="merged")
 
     def _source(self, files: Sequence[DataFile]) -> str:
-        names = ", ".join(
-            "'" + str(self._table.folder / file.path).replace("'", "''") + "'" for file in files
-        )
+        names = ", ".join(f"'{quoted(self._table.folder / file.path)}'" for file in files)
         return f"read_parquet([{names}], union_by_name = true)"
 
     def _erase(self, cursor: "duckdb.DuckDBPyConnection") -> None:

@@ -1,4 +1,4 @@
-"""Visits that are kept beside large files of events, so that a question about visits need not group events.
+"""Visits that are kept beside large files of events: a materialized view that saves grouping the events.
 
 A file of visits belongs to one file of events, by its name, and has a row for each visit of it. It holds
 nothing that the events do not say: where it is missing, events are read.
@@ -173,7 +173,7 @@ class VisitFiles:
     def _recently_failed(self) -> list[str]:
         since = time.time() - _HOUR_S
         names = [name for name in self._names() if name.endswith(_FAILED)]
-        return [name for name in names if (self.folder / name).stat().st_mtime > since]
+        return [name for name in names if (found := _stat(self.folder / name)) and found.st_mtime > since]
 
     def _needless(self, snapshot: Snapshot) -> set[str]:
         """What belongs to no file of the table, or is of another definition."""
@@ -234,17 +234,18 @@ class VisitFiles:
 
     def size(self) -> int:
         """How many bytes the folder takes."""
-        return sum(_size(self.folder / name) for name in self._names())
+        return sum(found.st_size for name in self._names() if (found := _stat(self.folder / name)))
 
     def _path(self, name: str) -> Path:
         return self.folder / f"{name}{_SUFFIX}"
 
 
-def _size(path: Path) -> int:
+def _stat(path: Path) -> os.stat_result | None:
+    """What is known of a file; None if the rewriter has just removed it."""
     try:
-        return path.stat().st_size
+        return path.stat()
     except FileNotFoundError:
-        return 0
+        return None
 
 
 def _events_in(file: DataFile, scope: Scope) -> float:

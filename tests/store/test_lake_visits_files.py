@@ -195,6 +195,17 @@ class TestKeeping:
         keeper.store.rewrite()
         assert seen[-1] == []
 
+    def test_a_note_that_goes_while_it_is_looked_at(
+        self, keeper: Parts, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        keeper.move_line(line(1))
+        keeper.store.rewrite()
+        gone = [*kept_names(keeper), "gone.failed", "gone.visits"]
+        monkeypatch.setattr(VisitFiles, "_names", lambda _: gone)
+        keeper.move_line(line(2))
+        assert keeper.store.needs_rewrite()
+        assert keeper.store.describe()["bytes"] > 0
+
     def test_the_operator_sees_what_they_take(self, keeper: Parts) -> None:
         keeper.move_line(line(1))
         before = keeper.store.describe()["bytes"]
