@@ -1,6 +1,6 @@
 """Visits one by one: a list of them, one with its events, and where they came from on a map."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -26,9 +26,9 @@ _FIELDS = (
     *("entry_page", "exit_page", *_COUNTS, *TRAITS),
 )
 
-# First which ones, from narrow columns alone; the wide ones are then read for those on the page.
+# Which ones, from narrow columns alone; the wide ones are read for those on the page.
 _PAGE = """
-select session_id, epoch_ms(min(timestamp)) as first, epoch_ms(max(timestamp)) as last
+select session_id
 from events
 where {visits}{further}
 group by session_id
@@ -37,12 +37,13 @@ order by max(timestamp) desc, session_id desc
 limit $limit offset $offset
 """
 _PAGE_OF_ALL = """
-select session_id, epoch_ms(started), epoch_ms(ended)
+select session_id
 from visits
 order by ended desc, session_id desc
 limit $limit offset $offset
 """
 _DETAILS = f"""
+with page as ({{page}})
 select
   session_id,
   epoch_ms(min(timestamp)),
@@ -54,8 +55,7 @@ select
   {TRAITS_SQL}
 from (
   {WITH_MOMENT}
-  where {{condition}} and session_id in (select unnest($sessions))
-    and timestamp >= make_timestamp_ms($earliest) and timestamp <= make_timestamp_ms($latest)
+  where {{condition}} and session_id in (select session_id from page)
 ) as found
 group by session_id
 order by last desc, session_id desc
@@ -129,35 +129,16 @@ def session_page(
 
     Everything is of the events within the period. Times are ISO 8601, `session_duration` is in seconds.
     """
+    values: dict[str, Any] = {"limit": limit, "offset": limit * (page - 1)}
+    # Which visits they are is told by the page; what counts of them may still be less than all.
+    condition = "{within}" if question.keeps_visits_whole else "{visits}"
     if wanted == EVERYBODY and not question.chooses_visits:
-        place = {"limit": limit, "offset": limit * (page - 1)}
-        found = question.ask_of_visits(store, Visits(("started", "ended")), _PAGE_OF_ALL, place)
-        return sessions_by_id(store, question, found)
-    values = {
-        "limit": limit,
-        "offset": limit * (page - 1),
-        "user_id": wanted.user_id,
-        "session_id": wanted.session_id,
-        **wanted.values,
-    }
-    found = question.ask(store, _PAGE, values, further=wanted.condition, having=wanted.having)
-    return sessions_by_id(store, question, found)
-
-
-def sessions_by_id(
-    store: EventStore, question: Question, found: Sequence[tuple[Any, ...]]
-) -> list[dict[str, Any]]:
-    """Visits as `session_page` shows them, of rows of id, first and last moment (ms)."""
-    if not found:
-        return []
-    values = {
-        "sessions": [row[0] for row in found],
-        "earliest": min(row[1] for row in found),
-        "latest": max(row[2] for row in found),
-    }
-    # Which visits they are is known; what counts of them may still be less than all.
-    condition = question.within if question.keeps_visits_whole else question.visits
-    rows = question.ask(store, _DETAILS, values, condition=condition)
+        template = _DETAILS.format(page=_PAGE_OF_ALL, condition=condition)
+        rows = question.ask_of_visits(store, Visits(("ended",)), template, values)
+    else:
+        template = _DETAILS.format(page=_PAGE, condition=condition)
+        values |= {"user_id": wanted.user_id, "session_id": wanted.session_id, **wanted.values}
+        rows = question.ask(store, template, values, further=wanted.condition, having=wanted.having)
     return [_shown(named(_FIELDS, row)) for row in rows]
 
 

@@ -35,7 +35,8 @@ last seen as.
 
 def counted(kind: str) -> str:
     """SQL for the number of events of a type in a group."""
-    return f"count(*) filter (where type = '{kind}')"
+    # Several of these with `filter` take twice as long to plan.
+    return f"count(case when type = '{kind}' then 1 end)"
 
 
 def named(names: tuple[str, ...], row: tuple[Any, ...]) -> dict[str, Any]:

@@ -45,7 +45,9 @@ class Sources:
         columns = ", ".join(_columns_of(sql if self.hidden == NOTHING else f"{sql} {self.hidden}"))
         parts = []
         if self.files:
-            parts.append(f"select {columns} from read_parquet(${self.name}, union_by_name = true)")
+            # To compare the columns of files costs a look at each, needless for one.
+            union = ", union_by_name = true" if len(self.files) > 1 else ""
+            parts.append(f"select {columns} from read_parquet(${self.name}{union})")
         if self.closed:
             parts.append(f"select {columns} from ({STRICT_LINES}) where {IS_EVENT}")
         if self.open:

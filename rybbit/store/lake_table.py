@@ -42,7 +42,7 @@ _DELTA_TYPES = {
 }
 # Half of what the engine writes of itself: a day of a busy site is then several, which threads share.
 _ROW_GROUP = 61_440
-PARQUET = "format parquet, parquet_version v2, compression snappy, row_group_size"
+PARQUET = "format parquet, parquet_version v2, compression lz4_raw, row_group_size"
 """How files are written; the number is left out."""
 
 
