@@ -2,23 +2,25 @@
 
 It speaks HTTP as `clickhouse_connect` does: statements in the body or a form, settings and values as
 parameters, tables sent along, Native and TabSeparated answers without compression, errors with their code.
-What a network does to a client can be asked of it at `/faults`.
+What a network does to a client can be asked of it at `/faults`. With a third argument, the address of a real
+server, it stands in front of that one, and passes on what it is sent.
 """
 
 import base64
+import http.client
 import json
 import re
 import sys
 import tempfile
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 from urllib.parse import parse_qsl, urlsplit
 
-import chdb
+from rybbit.config import parse_events_url
 
 USER = "rybbit"
 PASSWORD = "p@ss/word"
@@ -27,6 +29,11 @@ _NO_SETTINGS = {
     *("query", "database", "query_id", "wait_end_of_query", "client_protocol_version", "session_id"),
     *("enable_http_compression", "send_progress_in_http_headers", "http_headers_progress_interval_ms"),
 }
+_OF_CONNECTION = {
+    *("host", "connection", "authorization", "accept-encoding"),
+    *("content-length", "transfer-encoding"),
+}
+_PATIENCE_S = 60
 _CODE = re.compile(r"Code: (\d+)")
 _FORMAT = re.compile(rb"\bFORMAT\s+(\w+)\s*$", re.IGNORECASE)
 _FILE_INSERT = re.compile(rb"\s*INSERT INTO (.+?) FORMAT (Parquet|Native)\s*\Z", re.IGNORECASE | re.DOTALL)
@@ -73,17 +80,27 @@ class _Statement:
     tables: list[_Table] = field(default_factory=list)
 
 
+class _Answer(NamedTuple):
+    status: int
+    body: bytes
+    headers: Mapping[str, str]
+
+
+class _Behind(Protocol):
+    """What runs the statements."""
+
+    def run(self, handler: BaseHTTPRequestHandler, statement: _Statement, body: bytes) -> _Answer: ...
+
+
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 64
 
-    def __init__(self, folder: str, port: int) -> None:
+    def __init__(self, behind: _Behind, port: int) -> None:
         super().__init__(("127.0.0.1", port), _Handler)
-        self.folder = folder
+        self.behind = behind
         self.faults: list[Fault] = []
         self.statements: list[str] = []
-        # As long as a handle is open, so is the engine.
-        self.keeper = chdb.connect(folder)
 
     def fault_for(self, statement: bytes) -> str:
         return next((fault.how for fault in self.faults if fault.hits(statement)), "")
@@ -107,25 +124,26 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(200, b"")
         elif parts.path == "/statements":
             self._answer(200, json.dumps(self.server.statements).encode())
-        elif self.headers.get("Authorization") != _authorization():
+        elif self.headers.get("Authorization") != _authorization(USER, PASSWORD):
             self._fail("Code: 516. DB::Exception: Authentication failed. (AUTHENTICATION_FAILED)")
         else:
             parameters = dict(parse_qsl(parts.query, keep_blank_values=True))
-            self._run(_read_statement(parameters, self.headers.get("Content-Type") or "", body))
+            statement = _read_statement(parameters, self.headers.get("Content-Type") or "", body)
+            self._run(statement, body)
 
-    def _run(self, statement: _Statement) -> None:
+    def _run(self, statement: _Statement, body: bytes) -> None:
         self.server.statements.append(statement.sql.decode())
         fault = self.server.fault_for(statement.sql)
-        try:
-            kind, answer = _execute(self.server.folder, statement, fault)
-        except Exception as error:
-            self._fail(str(error))
+        if fault.isdecimal():
+            self._fail(f"Code: {fault}. DB::Exception: Refused by the test. (TEST_REFUSES)")
             return
-        if fault in ("lose", "drop"):
+        if fault != "drop":
+            answer = self.server.behind.run(self, statement, body)
+        if fault:
             self.close_connection = True
             self.connection.close()
             return
-        self._answer(200, answer, {"X-ClickHouse-Format": kind} if answer else {})
+        self._answer(*answer)
 
     def _body(self) -> bytes:
         if self.headers.get("Transfer-Encoding") != "chunked":
@@ -138,8 +156,7 @@ class _Handler(BaseHTTPRequestHandler):
         return b"".join(pieces)
 
     def _fail(self, message: str) -> None:
-        code = _CODE.search(message)
-        self._answer(500, message.encode(), {"X-ClickHouse-Exception-Code": code[1] if code else "1002"})
+        self._answer(*_failure(message))
 
     def _answer(self, status: int, body: bytes, headers: Mapping[str, str] | None = None) -> None:
         self.send_response(status)
@@ -150,8 +167,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
 
-def _authorization() -> str:
-    return "Basic " + base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
+def _authorization(user: str, password: str) -> str:
+    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
 
 
 def _read_statement(parameters: dict[str, str], content: str, body: bytes) -> _Statement:
@@ -195,29 +212,72 @@ def _read_form(boundary: bytes, body: bytes) -> tuple[dict[str, bytes], dict[str
     return form, files
 
 
-def _execute(folder: str, statement: _Statement, fault: str) -> tuple[str, bytes]:
-    if fault.isdecimal():
-        raise RuntimeError(f"Code: {fault}. DB::Exception: Refused by the test. (TEST_REFUSES)")
-    if fault == "drop":
+def _failure(message: str) -> _Answer:
+    code = _CODE.search(message)
+    return _Answer(500, message.encode(), {"X-ClickHouse-Exception-Code": code[1] if code else "1002"})
+
+
+class _Engine:
+    """chDB on a folder."""
+
+    def __init__(self, folder: str) -> None:
+        import chdb
+
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        self._connect: Callable[[], Any] = lambda: chdb.connect(folder)
+        # As long as a handle is open, so is the engine.
+        self._keeper = self._connect()
+
+    def run(self, handler: BaseHTTPRequestHandler, statement: _Statement, body: bytes) -> _Answer:
+        # A handle of its own: settings hold for this statement alone.
+        connection = self._connect()
+        try:
+            kind, answer = _execute(connection, statement)
+        except Exception as error:
+            return _failure(str(error))
+        finally:
+            connection.close()
+        return _Answer(200, answer, {"X-ClickHouse-Format": kind} if answer else {})
+
+
+class _RealServer:
+    """A ClickHouse server elsewhere, which takes requests as they came."""
+
+    def __init__(self, url: str) -> None:
+        self._address = parse_events_url(url)
+        self._authorization = _authorization(self._address.user, self._address.password)
+
+    def run(self, handler: BaseHTTPRequestHandler, statement: _Statement, body: bytes) -> _Answer:
+        kept = {name: value for name, value in handler.headers.items() if name.lower() not in _OF_CONNECTION}
+        https = http.client.HTTPSConnection
+        kind = https if self._address.is_secure else http.client.HTTPConnection
+        connection = kind(self._address.host, self._address.port, timeout=_PATIENCE_S)
+        try:
+            headers = {**kept, "Authorization": self._authorization}
+            connection.request("POST", handler.path, body, headers)
+            answer = connection.getresponse()
+            told = {
+                name: value for name, value in answer.getheaders() if name.lower().startswith("x-clickhouse")
+            }
+            return _Answer(answer.status, answer.read(), told)
+        finally:
+            connection.close()
+
+
+def _execute(connection: Any, statement: _Statement) -> tuple[str, bytes]:
+    for name, value in statement.settings.items():
+        quoted = value.replace("\\", "\\\\").replace("'", "\\'")
+        connection.query(f"SET {name} = '{quoted}'")
+    for table in statement.tables:
+        connection.query(f"create temporary table {table.name} ({table.structure}) engine = Memory")
+        _insert(connection, table.name, table.format, table.data)
+    if insert := _FILE_INSERT.match(statement.sql):
+        _insert(connection, insert[1].decode(), insert[2].decode(), statement.data)
         return "", b""
-    # A handle of its own: settings hold for this statement alone.
-    connection = chdb.connect(folder)
-    try:
-        for name, value in statement.settings.items():
-            quoted = value.replace("\\", "\\\\").replace("'", "\\'")
-            connection.query(f"SET {name} = '{quoted}'")
-        for table in statement.tables:
-            connection.query(f"create temporary table {table.name} ({table.structure}) engine = Memory")
-            _insert(connection, table.name, table.format, table.data)
-        if insert := _FILE_INSERT.match(statement.sql):
-            _insert(connection, insert[1].decode(), insert[2].decode(), statement.data)
-            return "", b""
-        found = _FORMAT.search(statement.sql)
-        kind = found[1].decode() if found else "TabSeparated"
-        answer = connection.query(statement.sql.decode(), kind, params=statement.values)
-        return kind, bytes(answer.bytes() or b"")
-    finally:
-        connection.close()
+    found = _FORMAT.search(statement.sql)
+    kind = found[1].decode() if found else "TabSeparated"
+    answer = connection.query(statement.sql.decode(), kind, params=statement.values)
+    return kind, bytes(answer.bytes() or b"")
 
 
 def _insert(connection: Any, into: str, kind: str, data: bytes) -> None:
@@ -229,9 +289,8 @@ def _insert(connection: Any, into: str, kind: str, data: bytes) -> None:
 
 def main() -> None:
     """Serve until standard input ends; the port is told on standard output."""
-    folder, port = sys.argv[1:]
-    Path(folder).mkdir(parents=True, exist_ok=True)
-    server = _Server(folder, int(port))
+    folder, port, *real = sys.argv[1:]
+    server = _Server(_RealServer(real[0]) if real else _Engine(folder), int(port))
     print(server.server_address[1], flush=True)  # noqa: T201
     threading.Thread(target=server.serve_forever, daemon=True).start()
     sys.stdin.read()

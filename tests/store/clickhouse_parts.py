@@ -24,7 +24,10 @@ REAL_SERVER = os.environ.get("RYBBIT_TEST_CLICKHOUSE_URL", "")
 
 
 class SmallServer:
-    """The server around chDB as a process, which can be stopped and started again on its data."""
+    """The server around chDB as a process, which can be stopped and started again on its data.
+
+    It stands in front of the real server if there is one.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -33,7 +36,9 @@ class SmallServer:
 
     def start(self) -> None:
         """Start it, on the port that it had."""
-        command = [sys.executable, "-m", "tests.store.clickhouse_http", str(self._folder), str(self.port)]
+        real = [REAL_SERVER] if REAL_SERVER else []
+        arguments = [str(self._folder), str(self.port), *real]
+        command = [sys.executable, "-m", "tests.store.clickhouse_http", *arguments]
         self._process = subprocess.Popen(
             command, cwd=REPOSITORY, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
@@ -48,7 +53,8 @@ class SmallServer:
     def url(self, folder: Path) -> str:
         """The address of the database that belongs to a folder."""
         user, password = quote(USER), quote(PASSWORD, safe="")
-        return f"clickhouse://{user}:{password}@127.0.0.1:{self.port}/{_database(folder)}"
+        options = f"?{urlsplit(REAL_SERVER).query}" if REAL_SERVER else ""
+        return f"clickhouse://{user}:{password}@127.0.0.1:{self.port}/{_database(folder)}{options}"
 
     def set_faults(self, *faults: dict[str, Any]) -> None:
         """Have statements go wrong, see `clickhouse_http.Fault`; none to have all go well again."""
