@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Any
 
 from rybbit.errors import InvalidInput
+from rybbit.store.event import hash_of_hex
 from rybbit.store.visit import MOMENT, ORIGINS, TAGS, TRAITS
 
 _LONGEST_NAME = 256
@@ -44,6 +45,15 @@ class Dimension:
 
 SHOWN_USER = "coalesce(user_id, hex_id(user_hash))"
 """The user as shown: the name somebody gave, else 16 hex digits."""
+
+OF_USER = "(user_id = $user_id or (user_id is null and user_hash = $user_hash))"
+"""The condition of the events of a user as shown, which refers to `user_values`; numbers are found sooner."""
+
+
+def user_values(user_id: str) -> dict[str, Any]:
+    """What `OF_USER` refers to."""
+    return {"user_id": user_id, "user_hash": hash_of_hex(user_id)}
+
 
 WITH_MOMENT = f"select *, {MOMENT} as moment from events"
 """All events with what they are ordered by, for `over_moments`."""

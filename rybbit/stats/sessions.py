@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from rybbit import clock
-from rybbit.stats.dimensions import SHOWN_USER, WITH_MOMENT, over_moments
+from rybbit.stats.dimensions import OF_USER, WITH_MOMENT, over_moments, user_values
 from rybbit.stats.events import SELECTED_SQL, read_event
 from rybbit.stats.period import ALL_TIME
 from rybbit.stats.properties import read_properties
@@ -101,7 +101,7 @@ class Wanted:
     @property
     def condition(self) -> str:
         """What has to hold for each event."""
-        parts = [f"{SHOWN_USER} = $user_id"] if self.user_id is not None else []
+        parts = [OF_USER] if self.user_id is not None else []
         parts += ["session_id = $session_id"] if self.session_id is not None else []
         parts += ["user_id is not null"] if self.identified_only else []
         parts += [f"session_id in ({self.among})"] if self.among else []
@@ -137,7 +137,9 @@ def session_page(
         rows = question.ask_of_visits(store, Visits(("ended",)), template, values)
     else:
         template = _DETAILS.format(page=_PAGE, condition=condition)
-        values |= {"user_id": wanted.user_id, "session_id": wanted.session_id, **wanted.values}
+        values |= {"session_id": wanted.session_id, **wanted.values}
+        if wanted.user_id is not None:
+            values |= user_values(wanted.user_id)
         rows = question.ask(store, template, values, further=wanted.condition, having=wanted.having)
     return [_shown(named(_FIELDS, row)) for row in rows]
 

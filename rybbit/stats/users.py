@@ -5,13 +5,12 @@ from typing import Any
 
 from rybbit import clock
 from rybbit.stats.buckets import Bucket, find_timeline
-from rybbit.stats.dimensions import SHOWN_USER, WITH_MOMENT, is_plain
+from rybbit.stats.dimensions import OF_USER, SHOWN_USER, WITH_MOMENT, is_plain, user_values
 from rybbit.stats.page import Page
 from rybbit.stats.period import ALL_TIME
 from rybbit.stats.question import Question
 from rybbit.stats.traits import TRAITS, TRAITS_SQL, counted, named
 from rybbit.store.base import EventStore
-from rybbit.store.event import hash_of_hex
 
 _FIELDS = ("user_hash", "first_seen", "last_seen", "sessions", "pageviews", "events", *TRAITS)
 SORTS = {
@@ -57,9 +56,9 @@ from (
 ) as visits
 """
 # An id of 16 hex digits is that of a visitor whom nobody named, unless somebody has this very name.
-_FIND = """
+_FIND = f"""
 select user_hash from events
-where {matching} and (user_id = $user_id or (user_id is null and user_hash = $user_hash))
+where {{matching}} and {OF_USER}
 order by user_id is null
 limit 1
 """
@@ -122,7 +121,7 @@ def find_user(store: EventStore, question: Question, user_id: str) -> dict[str, 
 def _hash_of(store: EventStore, question: Question, user_id: str) -> int | None:
     if not is_plain(user_id):
         return None
-    found = question.ask(store, _FIND, {"user_id": user_id, "user_hash": hash_of_hex(user_id)})
+    found = question.ask(store, _FIND, user_values(user_id))
     return int(found[0][0]) if found else None
 
 
