@@ -51,7 +51,7 @@ class DaySalts:
         salt = self._salts.get(day)
         if salt is None:
             with self._lock:
-                salt = self._salts.get(day) or self._make(day)
+                salt = self._salts.get(day) or self._find_or_make(day)
                 self._salts[day] = salt
         return salt
 
@@ -65,15 +65,19 @@ class DaySalts:
                 self._salts[before] = session.scalar(select(DaySalt.salt).where(DaySalt.day == before)) or b""
         return self._salts[before] or None
 
-    def _make(self, day: date) -> bytes:
+    def _find_or_make(self, day: date) -> bytes:
+        known = select(DaySalt.salt).where(DaySalt.day == day)
         with control_session(self._engine) as session:
+            # Most workers find it made; to write would have them wait while the database is locked.
+            if (salt := session.scalar(known)) is not None:
+                return salt
             offer = insert_for(self._engine.dialect.name, DaySalt).values(
                 day=day, salt=security.make_secret()
             )
             session.execute(offer.on_conflict_do_nothing())
             session.commit()
             # Whoever came first, this is the one that counts.
-            return session.scalars(select(DaySalt.salt).where(DaySalt.day == day)).one()
+            return session.scalars(known).one()
 
     def forget_old(self) -> None:
         """Delete the salts whose time is over."""

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
-from sqlalchemy import Engine, create_engine, select
+from sqlalchemy import Engine, create_engine, delete, select
 from sqlalchemy.orm import Session
 
 from rybbit import clock
@@ -157,6 +157,12 @@ class TestSalts:
         _at(clocks, DAY, 4)
         DaySalts(control).forget_old()
         assert set(_salts(control)) == {DAY}
+
+    def test_one_that_is_made_is_found_while_others_write(self, control: Engine) -> None:
+        made = DaySalts(control).of(DAY)
+        with control.connect() as writer:
+            writer.execute(delete(DaySalt).where(DaySalt.day < DAY))
+            assert DaySalts(control).of(DAY) == made
 
     def test_the_database_away(self, control: Engine, clocks: Clocks) -> None:
         salts = DaySalts(control)
