@@ -47,11 +47,11 @@ SHOWN_USER = "coalesce(user_id, hex_id(user_hash))"
 """The user as shown: the name somebody gave, else 16 hex digits."""
 
 OF_USER = "(user_id = $user_id or (user_id is null and user_hash = $user_hash))"
-"""The condition of the events of a user as shown, which refers to `user_values`; numbers are found sooner."""
+"""The events of a user as shown, with `user_values`; by numbers, unlike hex digits, files are passed over."""
 
 
 def user_values(user_id: str) -> dict[str, Any]:
-    """What `OF_USER` refers to."""
+    """What `OF_USER` refers to; the number is None for a text that is no hex digits."""
     return {"user_id": user_id, "user_hash": hash_of_hex(user_id)}
 
 

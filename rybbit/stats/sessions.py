@@ -42,6 +42,7 @@ from visits
 order by ended desc, session_id desc
 limit $limit offset $offset
 """
+# Conditions in braces are left to `Question.ask`.
 _DETAILS = f"""
 with page as ({{page}})
 select
@@ -55,7 +56,7 @@ select
   {TRAITS_SQL}
 from (
   {WITH_MOMENT}
-  where {{condition}} and session_id in (select session_id from page)
+  where {{counting}} and session_id in (select session_id from page)
 ) as found
 group by session_id
 order by last desc, session_id desc
@@ -108,6 +109,12 @@ class Wanted:
         return "".join(f" and {part}" for part in parts)
 
     @property
+    def bound(self) -> dict[str, Any]:
+        """What `condition` refers to."""
+        user = {} if self.user_id is None else user_values(self.user_id)
+        return {"session_id": self.session_id, **user, **self.values}
+
+    @property
     def having(self) -> str:
         """What has to hold for a visit as a whole."""
         parts = [f"{counted('pageview')} >= {self.min_pageviews:d}"] if self.min_pageviews else []
@@ -129,17 +136,14 @@ def session_page(
 
     Everything is of the events within the period. Times are ISO 8601, `session_duration` is in seconds.
     """
-    values: dict[str, Any] = {"limit": limit, "offset": limit * (page - 1)}
+    values = {**wanted.bound, "limit": limit, "offset": limit * (page - 1)}
     # Which visits they are is told by the page; what counts of them may still be less than all.
-    condition = "{within}" if question.keeps_visits_whole else "{visits}"
+    counting = "{within}" if question.keeps_visits_whole else "{visits}"
     if wanted == EVERYBODY and not question.chooses_visits:
-        template = _DETAILS.format(page=_PAGE_OF_ALL, condition=condition)
+        template = _DETAILS.format(page=_PAGE_OF_ALL, counting=counting)
         rows = question.ask_of_visits(store, Visits(("ended",)), template, values)
     else:
-        template = _DETAILS.format(page=_PAGE, condition=condition)
-        values |= {"session_id": wanted.session_id, **wanted.values}
-        if wanted.user_id is not None:
-            values |= user_values(wanted.user_id)
+        template = _DETAILS.format(page=_PAGE, counting=counting)
         rows = question.ask(store, template, values, further=wanted.condition, having=wanted.having)
     return [_shown(named(_FIELDS, row)) for row in rows]
 

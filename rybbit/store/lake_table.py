@@ -43,7 +43,7 @@ _DELTA_TYPES = {
 # Half of what the engine writes of itself: a day of a busy site is then several, which threads share.
 _ROW_GROUP = 61_440
 PARQUET = "format parquet, parquet_version v2, compression lz4_raw, row_group_size"
-"""How files are written; the number is left out."""
+"""How files are written; the number is left out. LZ4 is read faster than Snappy and takes as little room."""
 
 
 @dataclass(frozen=True, slots=True)
