@@ -1,5 +1,6 @@
 """`rybbit serve` at its start: where it cannot serve, and what it does first."""
 
+import os
 import re
 import socket
 import sqlite3
@@ -16,6 +17,7 @@ from sqlalchemy import create_engine
 from rybbit import migrations
 from rybbit.cli import main
 from rybbit.cli.listening import find_address
+from rybbit.cli.serve import DEFAULT_THREADS
 from tests.cli.conftest import Shell
 from tests.faults.load import Sender
 from tests.faults.server import SERVE, Instance, Server, free_port, running
@@ -111,6 +113,34 @@ def test_what_is_printed_works_on_this_machine(
         "'", ""
     )
     assert unserved == [listens, listens]
+
+
+@pytest.mark.parametrize(
+    ("options", "workers", "threads"),
+    [
+        ([], max(2, os.cpu_count() or 2), DEFAULT_THREADS),
+        (["--workers", "5", "--threads", "3"], 5, 3),
+    ],
+)
+def test_as_many_workers_and_threads_as_are_asked_for(
+    instance: Path, monkeypatch: pytest.MonkeyPatch, options: list[str], workers: int, threads: int
+) -> None:
+    given: dict[str, object] = {}
+
+    class Recorder:
+        def __init__(self, _: str, **settings: object) -> None:
+            given.update(settings)
+
+        def serve(self, **_: object) -> None:
+            pass
+
+    monkeypatch.setenv("RYBBIT_INSTANCE_PATH", str(instance))
+    monkeypatch.setattr("granian.Granian", Recorder)
+    monkeypatch.setattr(sys.modules["rybbit.cli.serve"], "keep_workers_listening", lambda: None)
+    port = free_port()
+    assert CliRunner().invoke(main, ["serve", "--port", str(port), *options]).exit_code == 0
+    assert (given["workers"], given["blocking_threads"]) == (workers, threads)
+    assert (given["address"], given["port"]) == ("127.0.0.1", port)
 
 
 @pytest.mark.usefixtures("unserved")

@@ -125,6 +125,13 @@ class TestAccepted:
         assert (answer.status_code, answer.json) == (403, INVALID_KEY)
         assert world.stored(sender.tenant) == []
 
+    def test_a_key_in_the_body_must_be_that_of_the_request(self, world: World, sender: Sender) -> None:
+        other = world.add_key(sender.tenant)
+        for events in ([sender.event()], [{"type": "none"}]):
+            answer = _send(sender, events, api_key=other, site_id=sender.tenant.site_id)
+            assert (answer.status_code, answer.json) == (403, INVALID_KEY)
+        assert world.stored(sender.tenant) == []
+
 
 class TestRefused:
     """What refuses a batch whole."""
