@@ -60,18 +60,28 @@ class Eraser:
             self._erasures.tell(tombstones)
             until = clock.monotonic() + _PATIENCE_SECONDS
             self._wait(until)
-            # Counted after each try: a batch of another machine may have come in meanwhile.
-            while count := self._count(tombstones):
-                self._delete(tombstones)
-                self._wait(until)
-                logger.info("Erased %d events", count)
+            self._erase(tombstones, until)
             crash_point("clickhouse:erased")
             for tombstone in tombstones:
                 self._tombstones.remove(tombstone)
 
+    def _erase(self, tombstones: Sequence[Tombstone], until: float) -> None:
+        pause = _PAUSE_SECONDS
+        # Counted after each try: a batch of another machine may have come in meanwhile.
+        while rows := self._count(tombstones):
+            self._delete(tombstones)
+            # Other nodes hear of it a moment later; each try costs them a pass over the table.
+            self._pause(pause, until)
+            pause *= 2
+            self._wait(until)
+            logger.info("Erased what was hidden of ClickHouse: %d rows", rows)
+
     def _count(self, tombstones: Sequence[Tombstone]) -> int:
-        condition = hidden_condition(tombstones)
-        return int(self._server.rows(f"select count(*) from {self._tables.events} where {condition}")[0][0])
+        """The rows that are left; in a cluster on every replica, or a slow one would show them again."""
+        table = self._tables.on_all_nodes(self._tables.stored)
+        return int(
+            self._server.rows(f"select count(*) from {table} where {hidden_condition(tombstones)}")[0][0]
+        )
 
     def _delete(self, tombstones: Sequence[Tombstone]) -> None:
         # Not `delete from`, which would leave the rows on disk until their parts happen to be merged.
@@ -83,11 +93,21 @@ class Eraser:
 
     def _wait(self, until: float) -> None:
         while self._is_under_way():
-            if clock.monotonic() > until:
-                raise Unavailable("ClickHouse is still deleting events; it is looked at again later")
-            time.sleep(_PAUSE_SECONDS)
+            self._pause(_PAUSE_SECONDS, until)
+
+    def _pause(self, seconds: float, until: float) -> None:
+        left = until - clock.monotonic()
+        if left <= 0:
+            raise Unavailable("ClickHouse is still deleting events; it is looked at again later")
+        time.sleep(min(seconds, left))
 
     def _is_under_way(self) -> bool:
-        sql = "select 1 from system.mutations where database = {database:String} and table = {table:String}"
+        mutations = self._tables.on_all_nodes("system.mutations")
         names = {"database": self._server.address.database, "table": self._tables.stored_name}
-        return bool(self._server.rows(f"{sql} and not is_done limit 1", names))
+        return bool(
+            self._server.rows(
+                f"select 1 from {mutations} where database = {{database:String}} and table = {{table:String}}"
+                " and not is_done limit 1",
+                names,
+            )
+        )

@@ -87,6 +87,10 @@ class Tables:
             server.run(statement)
         self._add_columns(server)
 
+    def on_all_nodes(self, table: str) -> str:
+        """A table as every node has it, those of the replicas too; without a cluster there is one."""
+        return f"clusterAllReplicas('{self._address.cluster}', {table})" if self._address.cluster else table
+
     def statements(self) -> Iterator[str]:
         """What makes the tables."""
         yield (

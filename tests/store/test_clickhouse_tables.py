@@ -6,8 +6,7 @@ from rybbit.config import EventsAddress, load_config, parse_events_url
 from rybbit.errors import ConfigurationError
 from rybbit.store.base import EVERYTHING
 from rybbit.store.clickhouse_journal import View
-from rybbit.store.clickhouse_query import compose, query_settings
-from rybbit.store.clickhouse_tables import Tables
+from rybbit.store.clickhouse_query import compose
 
 
 class TestAddress:
@@ -59,26 +58,6 @@ class TestAddress:
         assert (shipped.journal_file_seconds, shipped.move_seconds) == (1, 1)
         assert (kept.journal_file_seconds, kept.move_seconds) == (5, 30)
         assert load_config({**url, "RYBBIT_MOVE_SECONDS": "9"}).move_seconds == 9
-
-
-class TestCluster:
-    """Of a cluster only the statements can be tested here."""
-
-    def test_its_tables(self) -> None:
-        tables = Tables(parse_events_url("clickhouse://host/stats?cluster=main"))
-        local, batches, _, spread = tables.statements()
-        assert "`stats`.rybbit_events_local on cluster 'main' (" in local
-        path = "'/clickhouse/tables/{shard}/stats/rybbit_events_local', '{replica}'"
-        assert f"engine = ReplicatedMergeTree({path}) partition by" in local
-        assert "replicated_deduplication_window = " in local
-        path = "'/clickhouse/tables/all/stats/rybbit_batches', '{shard}-{replica}', number"
-        assert f"ReplicatedReplacingMergeTree({path})" in batches
-        assert "`stats`.rybbit_events on cluster 'main' as `stats`.rybbit_events_local" in spread
-        assert "Distributed('main', 'stats', 'rybbit_events_local', cityHash64(site_id, user_hash))" in spread
-
-    def test_its_queries(self) -> None:
-        assert query_settings(seconds=None, in_cluster=True)["distributed_product_mode"] == "global"
-        assert "distributed_product_mode" not in query_settings(seconds=None, in_cluster=False)
 
 
 def test_nothing_else_can_be_bound() -> None:
