@@ -122,9 +122,12 @@ class TestTables:
         assert parts.store.is_well()
         assert server.starting("create database") == []
 
-    def test_columns_are_added_to_the_shards_first(self, parts: Parts, server: _Recorder) -> None:
-        names = [name for name in COLUMN_NAMES if name != "ttfb"]
-        server.columns = {"rybbit_events_local": names, "rybbit_events": names}
+    @pytest.mark.parametrize("at", [["rybbit_events"], ["rybbit_events_local", "rybbit_events"]])
+    def test_columns_are_added_to_the_shards_first(
+        self, parts: Parts, server: _Recorder, at: list[str]
+    ) -> None:
+        """And to what spreads them, where somebody died before that."""
+        server.columns = {table: [name for name in COLUMN_NAMES if name != "ttfb"] for table in at}
         assert parts.store.is_well()
         rest = "on cluster 'main' add column if not exists ttfb Nullable(Float64)"
         assert [each.sql for each in server.starting("alter")] == [
