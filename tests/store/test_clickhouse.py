@@ -102,6 +102,22 @@ class TestBatches:
             (202605, 10),
         ]
 
+    def test_months_lie_apart_and_sites_together(self, parts: Parts) -> None:
+        """As erasing, questions and exports count on it: what is of another month or site is not read."""
+        parts.move_line(*(line(number, timestamp=NOON_MS + number % 3 * MONTH_MS) for number in range(30)))
+        server, tables = clickhouse_of(parts)._server, clickhouse_of(parts)._tables
+        names = {"database": server.address.database, "table": tables.stored_name}
+        keys = (
+            "select partition_key, sorting_key from system.tables"
+            " where database = {database:String} and name = {table:String}"
+        )
+        assert server.rows(keys, names) == [("toYYYYMM(timestamp)", "site_id, timestamp")]
+        pieces = (
+            "select distinct partition from system.parts"
+            " where database = {database:String} and table = {table:String} and active order by partition"
+        )
+        assert server.rows(pieces, names) == [("202603",), ("202604",), ("202605",)]
+
     def test_many_events_are_one_part_a_month(self, parts: Parts) -> None:
         parts.move_line(*(line(number, pathname=f"/{number}") for number in range(150_000)))
         assert parts.store.describe()["files"] == 1
