@@ -124,6 +124,15 @@ def drop_database(parts: Parts) -> None:
         parts.store._server.run(f"drop database if exists {parts.store._address.database} sync")
 
 
+def compact(parts: Parts) -> None:
+    """Have the store write what it has anew, sorted and in as few files as it may be."""
+    parts.store.rewrite(everything=True)
+    if isinstance(parts.store, ClickHouseStore):
+        # Which does so when it likes.
+        tables = parts.store._tables
+        parts.store._server.run(f"optimize table {tables.stored}{tables.on_cluster} final")
+
+
 def stored(parts: Parts, what: str = "count(*)", rest: str = "") -> list[tuple[Any, ...]]:
     """What is in the table itself, in order of the first column."""
     store = clickhouse_of(parts)
