@@ -1,68 +1,21 @@
 """Imports: exact, restartable wherever they die, honest about what is no event."""
 
 import json
-import os
-import subprocess
-import sys
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from rybbit.config import load_config
-from rybbit.extensions import db
-from rybbit.factory import create_app
-from rybbit.services.setup import initialise
-from rybbit.store.engines import open_store, store_options
 from rybbit.store.event import first_id_at
-from tests.store.parts import NOON_MS, REPOSITORY
+from tests.store.parts import NOON_MS
+from tests.transfer.conftest import run, stored
 
 GAP_MS = 30 * 60_000
 CRASHES = (
     *("import:sorted", "import:prepared", "import:staged", "import:placed", "import:moved"),
     *("mover:manifest-written", "mover:committed"),
 )
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """An instance with one site."""
-    folder = tmp_path / "instance"
-    app = create_app({"RYBBIT_INSTANCE_PATH": str(folder)})
-    with app.app_context():
-        initialise(email="owner@example.com", domain="example.com")
-        db.session.commit()
-        db.session.remove()
-        db.engine.dispose()
-    return folder
-
-
-def run(folder: Path, *words: str, code: int = 0, crash_at: str = "", part: int = 0) -> str:
-    """A command in a process of its own; answers what it printed."""
-    program = "from rybbit.cli import main; main()"
-    if part:
-        sizes = f"importing.PART_EVENTS = importing.CHUNK_EVENTS = {part}"
-        program = f"from rybbit.transfer import importing; {sizes}\n{program}"
-    done = subprocess.run(
-        [sys.executable, "-c", program, *words],
-        cwd=REPOSITORY,
-        env={**os.environ, "RYBBIT_INSTANCE_PATH": str(folder), "RYBBIT_TEST_CRASH_AT": crash_at},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == code, (done.returncode, done.stdout, done.stderr)
-    return done.stdout + done.stderr
-
-
-def stored(folder: Path, sql: str) -> list[tuple[Any, ...]]:
-    store = open_store(store_options(load_config({"RYBBIT_INSTANCE_PATH": str(folder)})))
-    try:
-        return store.query(sql)
-    finally:
-        store.close()
 
 
 def event(number: int, **fields: Any) -> dict[str, Any]:
