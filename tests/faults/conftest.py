@@ -5,6 +5,9 @@ from pathlib import Path
 import pytest
 
 from tests.faults.server import Instance, make_instance
+from tests.store.conftest import clocks
+
+__all__ = ["clocks"]
 
 
 @pytest.fixture
