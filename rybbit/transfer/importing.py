@@ -102,10 +102,11 @@ class Importer:
         now_ms = clock.now_ms()
         reader = _Reader(folder, source, self._site, now_ms)
         chunks = reader.read(tell)
-        tell("Sorting", 0, 0)
+        tell("Sorting", 0, 1)
         if reader.events:
             sort_chunks(chunks, folder / "sorted.parquet", load=state.number, now_ms=now_ms)
             sync_file(folder / "sorted.parquet")
+        tell("Sorting", 1, 1)
         for chunk in chunks:
             chunk.unlink()
         state = replace(state, events=reader.events, rejected=reader.rejected, is_sorted=True)
