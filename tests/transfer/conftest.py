@@ -32,16 +32,26 @@ def folder(tmp_path: Path) -> Path:
     return folder
 
 
-def run(folder: Path, *words: str, code: int = 0, crash_at: str = "", part: int = 0) -> str:
-    """A command in a process of its own; answers what it printed."""
+def command(*words: str, part: int = 0) -> list[str]:
+    """What runs a command, with imports in parts of so many events."""
     program = "from rybbit.cli import main; main()"
     if part:
         sizes = f"importing.PART_EVENTS = importing.CHUNK_EVENTS = {part}"
         program = f"from rybbit.transfer import importing; {sizes}\n{program}"
+    return [sys.executable, "-c", program, *words]
+
+
+def environment(folder: Path, *, crash_at: str = "") -> dict[str, str]:
+    """What a command on an instance finds around it."""
+    return {**os.environ, "RYBBIT_INSTANCE_PATH": str(folder), "RYBBIT_TEST_CRASH_AT": crash_at}
+
+
+def run(folder: Path, *words: str, code: int = 0, crash_at: str = "", part: int = 0) -> str:
+    """A command in a process of its own; answers what it printed."""
     done = subprocess.run(
-        [sys.executable, "-c", program, *words],
+        command(*words, part=part),
         cwd=REPOSITORY,
-        env={**os.environ, "RYBBIT_INSTANCE_PATH": str(folder), "RYBBIT_TEST_CRASH_AT": crash_at},
+        env=environment(folder, crash_at=crash_at),
         capture_output=True,
         text=True,
         timeout=120,
