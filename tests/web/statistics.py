@@ -17,6 +17,7 @@ PHONE = (
 _DESK = {"user_agent": FIREFOX, "ip_address": BRITISH, "screenWidth": 1920, "screenHeight": 1080}
 _ADA = {**_DESK, "user_id": "ada", "language": "en-GB", "hostname": "shop.example"}
 _SOMEBODY = {"user_agent": PHONE, "ip_address": GERMAN, "language": "de", "hostname": "shop.example"}
+_BOB = {**_SOMEBODY, "user_id": "bob"}
 _ERROR = {"message": "x is undefined", "stack": "at f (app.js:1:2)", "fileName": "app.js", "lineNumber": 1}
 _PRO = {"plan": "pro", "seats": 3, "new": True, "note": None, "tags": ["a", {"b": 1}]}
 
@@ -66,6 +67,26 @@ VISITS = (
     _custom("02T09:00:30", _ADA, "signup", {"plan": "basic", "seats": 3.5}, "/pricing"),
 )
 
+# A visit shortly before midnight, with another one of whatever the visits above have but one of.
+BOBS_VISIT = (
+    _event("02T23:30:00", _BOB, "/", page_title="Home"),
+    _event("02T23:30:10", _BOB, "/", type="performance", lcp=400),
+    _event("02T23:31:00", _BOB, "/pricing", page_title="Pricing"),
+    _event("02T23:31:10", _BOB, "/pricing", type="performance", lcp=600),
+    _custom("02T23:32:00", _BOB, "buy", {}, "/pricing"),
+    *(
+        _event(
+            f"02T23:3{minute}:00",
+            _BOB,
+            "/pricing",
+            type="error",
+            event_name="RangeError",
+            properties=json.dumps({**_ERROR, "message": "y is too long", "lineNumber": minute}),
+        )
+        for minute in (3, 4)
+    ),
+)
+
 
 def fill(world: World, tenant: Tenant, *events: Mapping[str, Any]) -> None:
     """Send events, the visits above unless others are given, as a server does, and wait till they are in."""
@@ -85,6 +106,14 @@ def asked(world: World, tenant: Tenant, question: str, *, key: str | None = "") 
     assert answer.status_code == 200, (question, answer.data)
     assert answer.headers["Content-Type"] == "application/json"
     return json.loads(answer.data, parse_constant=_refuse)
+
+
+def picked(world: World, tenant: Tenant, question: str, *names: str) -> list[tuple[Any, ...]]:
+    """These fields of the rows that a question is answered with."""
+    answer = asked(world, tenant, question)
+    found = answer["journeys" if "journeys" in answer else "data"]
+    rows = found["data"] if isinstance(found, dict) else found
+    return [tuple(row[name] for name in names) for row in rows]
 
 
 def _refuse(constant: str) -> float:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.web.statistics import asked, fill, filters
+from tests.web.statistics import asked, fill, filters, picked
 from tests.web.world import Tenant, World
 
 MARCH = "start_date=2026-03-01&end_date=2026-03-02"
@@ -123,12 +123,6 @@ class TestOverview:
         assert years[0] == pytest.approx({"time": "2026-01-01 00:00:00", **WHOLE})
 
 
-def _rows(world: World, shop: Tenant, question: str, *names: str) -> list[tuple[Any, ...]]:
-    found = asked(world, shop, question)["data"]
-    rows = found["data"] if isinstance(found, dict) else found
-    return [tuple(row[name] for name in names) for row in rows]
-
-
 class TestMetric:
     """Sessions and pageviews by a dimension."""
 
@@ -158,7 +152,7 @@ class TestMetric:
     )
     def test_rows(self, world: World, shop: Tenant, parameter: str, rows: list[tuple[str, int, int]]) -> None:
         question = f"metric?parameter={parameter}&{MARCH}"
-        assert _rows(world, shop, question, "value", "count", "pageviews") == rows
+        assert picked(world, shop, question, "value", "count", "pageviews") == rows
         assert asked(world, shop, question)["data"]["totalCount"] == len(rows)
         second = asked(world, shop, f"{question}&limit=1&page=2")["data"]
         assert [row["value"] for row in second["data"]] == [value for value, _, _ in rows[1:2]]
@@ -178,7 +172,7 @@ class TestMetric:
             "time_on_page_seconds": 45.0,
         }
         names = ("value", "pathname", "count", "pageviews", "time_on_page_seconds")
-        assert _rows(world, shop, "page-titles", *names) == [
+        assert picked(world, shop, "page-titles", *names) == [
             ("Home", "/", 2, 2, 60.0),
             ("Pricing", "/pricing", 2, 2, 45.0),
             ("Thanks", "/thanks", 1, 1, 30.0),
@@ -193,7 +187,7 @@ class TestVisits:
         names += ("pageviews", "events", "errors", "outbound", "channel", "country")
         nobody = asked(world, shop, "sessions?limit=1&page=2")["data"][0]["user_id"]
         at = "2026-03-0{}T{}.000Z".format
-        last, second, first = _rows(world, shop, "sessions", *names)
+        last, second, first = picked(world, shop, "sessions", *names)
         times = (at(2, "09:00:00"), at(2, "09:00:30"), 30.0)
         assert last == ("ada", *times, "/pricing", "/pricing", 1, 1, 0, 0, "Direct", "GB")
         times = (at(1, "10:00:00"), at(1, "10:00:00"), 0.0)
@@ -226,7 +220,7 @@ class TestVisits:
 
     def test_users(self, world: World, shop: Tenant) -> None:
         names = ("user_id", "identified_user_id", "sessions", "pageviews", "events")
-        (ada, nobody) = _rows(world, shop, "users", *names)
+        (ada, nobody) = picked(world, shop, "users", *names)
         assert ada == ("ada", "ada", 2, 4, 2)
         assert nobody[1:] == ("", 1, 1, 0)
         by_first = asked(world, shop, "users?sort_by=first_seen&sort_order=desc&page_size=1")
@@ -242,7 +236,7 @@ class TestVisits:
             "2026-03-02T09:00:30.000Z",
         )
         assert asked(world, shop, f"users/{nobody[0]}")["data"]["country"] == "DE"
-        assert _rows(world, shop, "users/session-count?user_id=ada", "date", "sessions") == [
+        assert picked(world, shop, "users/session-count?user_id=ada", "date", "sessions") == [
             *(("2026-03-01", 1), ("2026-03-02", 1))
         ]
 
@@ -265,7 +259,7 @@ class TestVisits:
 
 def test_events(world: World, shop: Tenant) -> None:
     assert asked(world, shop, "events/names")["data"] == [{"eventName": "signup", "count": 2}]
-    assert _rows(
+    assert picked(
         world, shop, "events/properties?event_name=signup", "propertyKey", "propertyValue", "count"
     ) == [
         ("new", "true", 1),
