@@ -289,6 +289,10 @@ QUESTIONS: dict[str, Pair] = {
         lambda store, question: live.live_user_count(store, question.site_id, minutes=_LIVE_MINUTES),
         lambda events, asked: counted_reports.live_user_count(events, asked, minutes=_LIVE_MINUTES),
     ),
+    "whether there is anything": Pair(
+        lambda store, question: live.has_data(store, question.site_id), counted_reports.has_data
+    ),
+    "how many events": _simple(events.count_events, counted_reports.count_events),
     "event names": _simple(event_reports.event_names, counted_reports.event_names),
     **{
         f"properties of {name[:20]!r}": _simple(

@@ -107,3 +107,13 @@ def live_user_count(events: Events, asked: Asked, *, minutes: int) -> int:
     since = asked.now_ms - minutes * 60_000
     recent = [each for each in events if each["site_id"] == asked.site_id and each["timestamp"] >= since]
     return len({each["session_id"] for each in recent})
+
+
+def has_data(events: Events, asked: Asked) -> bool:
+    """Whether the site, whatever is asked about it, has any event."""
+    return any(each["site_id"] == asked.site_id for each in events)
+
+
+def count_events(events: Events, asked: Asked) -> int:
+    """How many events match."""
+    return len(narrow(events, asked).matching)
