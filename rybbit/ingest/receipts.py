@@ -215,9 +215,17 @@ class Receipts:
             self._ready_ids()
 
     def finish_interrupted(self) -> None:
-        """Record the event ids of a write whose process died; call before its file can go away."""
+        """Record the event ids of a write whose process died; call before its file can go away.
+
+        What is lost is not made anew here: the store may answer only when the files are with it.
+        """
         with self._lock:
-            self._make_ready()
+            if self._spans.is_ready():
+                if self._spans.is_noted:
+                    self._record_interrupted()
+            elif self._ids.is_ready():
+                # The note stays for who makes the sessions anew.
+                self._remember_written()
 
     def forget_old(self) -> None:
         """Remove what is older than its window, a little at a time, so that no batch waits long."""
@@ -267,10 +275,15 @@ class Receipts:
         self._spans.is_noted = False
 
     def _record_interrupted(self) -> None:
+        # Ids that are lost are made anew from the events, and those of this write are among them.
+        if self._ids.is_ready():
+            self._remember_written()
+        self._clear_note()
+
+    def _remember_written(self) -> None:
         note = os.pread(self._lock.descriptor(), 4096, 0)
         if note:
-            self._ready_ids().remember(self._ids_written(note))
-        self._clear_note()
+            self._ids.remember(self._ids_written(note))
 
     def _ids_written(self, note: bytes) -> Iterator[Known]:
         try:

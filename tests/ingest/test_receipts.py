@@ -210,6 +210,16 @@ class TestInterruption:
         parts.mover.move_all()
         assert _stored(parts) == ["d0", "d1", "d2"]
 
+    @pytest.mark.parametrize("lost", [["receipts.spans"], ["receipts.db"], ["receipts.spans", "receipts.db"]])
+    def test_what_it_wrote_is_known_though_its_file_went_before_what_was_lost_was_made_anew(
+        self, parts: Parts, lost: list[str]
+    ) -> None:
+        run_child(parts.folder, "die_in_write", "3", code=-9)
+        for name in lost:
+            (parts.folder / name).unlink()
+        parts.mover.move_all()
+        assert _store(parts, "d0", "d1", "d2", "new") == [False, False, False, True]
+
     def test_a_note_of_one_who_died_before_it_counted_spoils_nothing(self, parts: Parts) -> None:
         _store(parts, "a")
         # Longer than any that follows.

@@ -2,10 +2,13 @@
 
 import pytest
 
+from rybbit import clock
+from rybbit.errors import Unavailable
+from rybbit.store import clickhouse_journal
 from rybbit.store.base import Scope, TooSlow
 from rybbit.store.event import LAST_MS
 from tests.store.clickhouse_parts import clickhouse_of, drop_database, stored
-from tests.store.parts import NOON_MS, Parts, PartsMaker, line
+from tests.store.parts import NOON_MS, Parts, PartsMaker, entry, line
 
 MONTH_MS = 31 * 86_400_000
 
@@ -88,6 +91,33 @@ class TestReading:
         assert parts.mover.move_all() == 2
         assert parts.ids() == [1, 3]
         assert len(list(parts.journal_folder.quarantine.iterdir())) == 1
+
+
+class TestBacklog:
+    """More in the journal than a query can be sent, as after an outage."""
+
+    def test_it_is_refused_till_it_is_shipped(self, parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
+        parts.journal.append([entry()])
+        parts.journal.close_file()
+        with monkeypatch.context() as patch:
+            patch.setattr(clickhouse_journal, "_MOST_BYTES", 10)
+            with pytest.raises(Unavailable) as caught:
+                parts.count()
+            assert caught.value.retry_after == 5
+            parts.mover.move_all()
+            assert parts.count() == 1
+
+    def test_it_is_shipped_after_a_reboot_too(self, parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Which sessions and ids there were can only be asked afterwards; events are refused until then."""
+        parts.journal.append([entry(event_id="a")])
+        parts.journal.close_file()
+        monkeypatch.setattr(clock, "boot_id", lambda: "another boot")
+        monkeypatch.setattr(clickhouse_journal, "_MOST_BYTES", 10)
+        parts.receipts.close()
+        with pytest.raises(Unavailable):
+            parts.journal.append([entry(event_id="b")])
+        assert parts.mover.tick() == 1
+        assert parts.journal.append([entry(event_id="a"), entry(event_id="b")]) == [False, True]
 
 
 class TestBatches:
