@@ -16,6 +16,7 @@ from urllib.parse import quote, urlsplit
 from urllib.request import Request, urlopen
 
 from rybbit.errors import Unavailable
+from rybbit.runtime import Runtime
 from rybbit.store.clickhouse import ClickHouseOptions, ClickHouseStore
 from tests.store.clickhouse_http import PASSWORD, USER
 from tests.store.parts import REPOSITORY, Parts, make_parts
@@ -109,13 +110,13 @@ def make_clickhouse_parts(folder: Path, *, url: str = "", **settings: Any) -> Pa
     return make_parts(folder, store=clickhouse_store(folder, url), **settings)
 
 
-def clickhouse_of(parts: Parts) -> ClickHouseStore:
+def clickhouse_of(parts: Parts | Runtime) -> ClickHouseStore:
     """The store, which is ClickHouse."""
     assert isinstance(parts.store, ClickHouseStore)
     return parts.store
 
 
-def drop_database(parts: Parts) -> None:
+def drop_database(parts: Parts | Runtime) -> None:
     """Remove what a test left on the server, if the store is one."""
     if not isinstance(parts.store, ClickHouseStore):
         return
@@ -133,7 +134,7 @@ def compact(parts: Parts) -> None:
         parts.store._server.run(f"optimize table {tables.stored}{tables.on_cluster} final")
 
 
-def stored(parts: Parts, what: str = "count(*)", rest: str = "") -> list[tuple[Any, ...]]:
+def stored(parts: Parts | Runtime, what: str = "count(*)", rest: str = "") -> list[tuple[Any, ...]]:
     """What is in the table itself, in order of the first column."""
     store = clickhouse_of(parts)
     return store._server.rows(f"select {what} from {store._tables.events} {rest} order by 1")
