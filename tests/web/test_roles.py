@@ -150,7 +150,7 @@ def test_every_described_route_of_a_site_or_organization_is_in_the_table(cast: C
     named = {"{member}": "<account_id>", "{other member}": "<account_id>"}
     named |= {"{invitation}": "<invitation_id>", "{key}": "<key_id>", "{goal}": "<goal_id>"}
     named |= {"{funnel}": "<funnel_id>", "{step}": "<int:step_number>"}
-    named |= {"{session}": "<session_id>", "{user}": "<path:user_id>"}
+    named |= {"{session}": "<session_id>", "{user}": "<user:user_id>"}
     tested = set()
     for route in ROUTES:
         path = route.path.partition("?")[0]

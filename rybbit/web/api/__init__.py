@@ -6,6 +6,7 @@ from rybbit.extensions import csrf
 from rybbit.web.api.account_keys import blueprint as account_keys
 from rybbit.web.api.aliases import blueprint as aliases
 from rybbit.web.api.auth import blueprint as auth
+from rybbit.web.api.converters import UserIdConverter
 from rybbit.web.api.erasure import blueprint as erasure
 from rybbit.web.api.events import blueprint as events
 from rybbit.web.api.export import blueprint as export
@@ -34,6 +35,7 @@ BLUEPRINTS = (health, openapi, script, track, tracking_config, *PRIVATE)
 
 def register(app: Flask) -> None:
     """Add the blueprints of the API to the app."""
+    app.url_map.converters["user"] = UserIdConverter
     for blueprint in BLUEPRINTS:
         # These look at a key in a header, or ask for the CSRF token themselves (`web/sign_in.py`).
         csrf.exempt(blueprint)

@@ -12,7 +12,7 @@ from rybbit.web.api.site_models import ErasureAnswer, ErasureReceipt
 blueprint = Blueprint("erasure", __name__, url_prefix="/api/sites/<site_id>")
 
 
-@blueprint.delete("/users/<path:user_id>")
+@blueprint.delete("/users/<user:user_id>")
 @describe(
     "Erase a user",
     answer=ErasureAnswer,

@@ -158,7 +158,7 @@ def site_user_session_count(site_id: str) -> Response:
     return asking.rows(question.answer(session_counts, user_id))
 
 
-@blueprint.get("/users/<path:user_id>")
+@blueprint.get("/users/<user:user_id>")
 @describe("One user", answer=OneAnswer, caller=Caller.VIEWER, scope=Scope.STATS_READ, refusals=(404,))
 def site_user(site_id: str, user_id: str) -> Response:
     """One user over all time."""
