@@ -72,7 +72,7 @@ def app(events_url: str, make_app: AppMaker, monkeypatch: pytest.MonkeyPatch) ->
         RYBBIT_EVENTS_URL=events_url,
     )
     yield app
-    drop_database(app.extensions["rybbit"])
+    drop_database(app.extensions["rybbit"].store)
     app.extensions["rybbit"].store.close()
 
 

@@ -61,7 +61,7 @@ def _filled(engine: str, made: Traffic) -> Iterator[Parts]:
             (parts.journal_folder.path / "1-a.open").write_bytes(b"".join(last))
             yield parts
         finally:
-            drop_database(parts)
+            drop_database(parts.store)
             parts.close()
 
 

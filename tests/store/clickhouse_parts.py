@@ -17,6 +17,7 @@ from urllib.request import Request, urlopen
 
 from rybbit.errors import Unavailable
 from rybbit.runtime import Runtime
+from rybbit.store.base import EventStore
 from rybbit.store.clickhouse import ClickHouseOptions, ClickHouseStore
 from tests.store.clickhouse_http import PASSWORD, USER
 from tests.store.parts import REPOSITORY, Parts, make_parts
@@ -116,13 +117,13 @@ def clickhouse_of(parts: Parts | Runtime) -> ClickHouseStore:
     return parts.store
 
 
-def drop_database(parts: Parts | Runtime) -> None:
+def drop_database(store: EventStore) -> None:
     """Remove what a test left on the server, if the store is one."""
-    if not isinstance(parts.store, ClickHouseStore):
+    if not isinstance(store, ClickHouseStore):
         return
     # Where the server is gone, so is the database.
     with suppress(Unavailable):
-        parts.store._server.run(f"drop database if exists {parts.store._address.database} sync")
+        store._server.run(f"drop database if exists {store._address.database} sync")
 
 
 def compact(parts: Parts) -> None:

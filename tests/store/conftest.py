@@ -65,7 +65,7 @@ def new_clickhouse(tmp_path: Path) -> Iterator[PartsMaker]:
 
     yield make
     for parts in made:
-        drop_database(parts)
+        drop_database(parts.store)
         parts.close()
 
 

@@ -174,7 +174,7 @@ class TestBatches:
     def test_numbers_go_on_after_the_tables_are_lost(self, parts: Parts, new_clickhouse: PartsMaker) -> None:
         """Numbers are never used again: ClickHouse might remember a batch by its token."""
         parts.move_line(line(1))
-        drop_database(parts)
+        drop_database(parts.store)
         other = new_clickhouse()
         other.move_line(line(2))
         assert other.store.last_batch() == 2

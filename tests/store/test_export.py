@@ -232,5 +232,5 @@ def test_the_other_engine_exports_the_same(form: Form, tmp_path: Path) -> None:
         assert [(row[1], row[2]) for row in rows] == expected
         assert [row[3] for row in rows] == [None] * 6 + ["1.5"]
     finally:
-        drop_database(parts)
+        drop_database(parts.store)
         parts.close()

@@ -24,7 +24,7 @@ def parts(request: pytest.FixtureRequest, tmp_path: Path, clocks: Clocks) -> Ite
     parts = make_parts(tmp_path) if is_lake else make_clickhouse_parts(tmp_path)
     yield parts
     if not is_lake:
-        drop_database(parts)
+        drop_database(parts.store)
     parts.close()
 
 

@@ -8,9 +8,13 @@ import pytest
 
 from rybbit import Rybbit
 from tests.conftest import DATABASES
+from tests.store.clickhouse_parts import SmallServer, clickhouse_store, drop_database
+from tests.store.conftest import small_server
 from tests.web.host_app import PREFIX, Host, host_db, make_host_app
 from tests.web.people import Cast, make_cast
 from tests.web.world import WAYS, Sender, Tenant, World, prepare, running
+
+__all__ = ["small_server"]
 
 
 @pytest.fixture(scope="module")
@@ -20,11 +24,27 @@ def settings() -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
+def events_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Where the module's app has its events: in the instance, unless the module is `on_both_engines`."""
+    if getattr(request, "param", "lake") == "lake":
+        yield ""
+        return
+    server: SmallServer = request.getfixturevalue("small_server")
+    folder = tmp_path_factory.mktemp("events")
+    url = server.url(folder)
+    yield url
+    store = clickhouse_store(folder, url)
+    drop_database(store)
+    store.close()
+
+
+@pytest.fixture(scope="module")
 def world(
-    tmp_path_factory: pytest.TempPathFactory, migrated_file: Path, settings: dict[str, Any]
+    tmp_path_factory: pytest.TempPathFactory, migrated_file: Path, events_url: str, settings: dict[str, Any]
 ) -> Iterator[World]:
     """A running app."""
-    with running(tmp_path_factory.mktemp("web") / "instance", migrated_file, **settings) as world:
+    places = {"RYBBIT_EVENTS_URL": events_url}
+    with running(tmp_path_factory.mktemp("web") / "instance", migrated_file, **places, **settings) as world:
         yield world
 
 

@@ -6,9 +6,13 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 from urllib.parse import quote
 
+import pytest
 from werkzeug.test import TestResponse
 
 from tests.web.world import BRITISH, FIREFOX, GERMAN, Sender, Tenant, World
+
+on_both_engines = pytest.mark.parametrize("events_url", ["lake", "clickhouse"], indirect=True)
+"""Has every test of a module run with the lake and with ClickHouse."""
 
 PHONE = (
     "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko)"

@@ -4,8 +4,10 @@ from typing import Any
 
 import pytest
 
-from tests.web.statistics import asked, fill, filters, picked
+from tests.web.statistics import asked, fill, filters, on_both_engines, picked
 from tests.web.world import Tenant, World
+
+pytestmark = on_both_engines
 
 MARCH = "start_date=2026-03-01&end_date=2026-03-02"
 
