@@ -24,6 +24,8 @@ _SETTINGS = {
     "cast_keep_nullable": 1,
     "count_distinct_implementation": "uniqExact",
     "join_use_nulls": 1,
+    # A hundred goals with ten properties each are more than the default lets through.
+    "max_ast_elements": 500_000,
     "max_query_size": 16 * 1024 * 1024,
     "prefer_column_name_to_alias": 1,
     "session_timezone": "UTC",

@@ -64,6 +64,11 @@ class TestReading:
             ("\\N", -1, 0.5, True)
         ]
 
+    def test_a_query_may_have_a_thousand_conditions(self, parts: Parts) -> None:
+        parts.move_line(line(1, properties='{"a":1}'))
+        condition = " or ".join(f"number(json_text(properties, $key)) = {number}" for number in range(1000))
+        assert parts.store.query(f"select id from events where {condition}", {"key": "a"}) == [(1,)]
+
     def test_a_scope_leaves_out_what_is_beyond(self, parts: Parts) -> None:
         parts.move_line(line(1), line(2, site_id=2), line(3, timestamp=NOON_MS + 5))
         parts.store_line(line(4), line(5, site_id=2), line(6, timestamp=NOON_MS + 5))
