@@ -37,7 +37,13 @@ DUCKDB_MACROS = (
     """,
 )
 
-_JSON = "ifNull({0}, '')"
+_JSON = "ifNull({0}, '{{}}')"
+# There a number that no Float64 can hold makes the whole text no JSON. In quotation marks it is a text; what
+# is in some already is passed over, to the end, behind which empty pairs of them come.
+_HUGE_QUOTED = (
+    f"trim(trailing '\"' from replaceRegexpAll({_JSON},"
+    r""" '((?:"(?:[^"\\\\]|\\\\.)*"|[^"])*?)(-?[0-9.]+[eE][+]?[0-9]{{3,}}|$)', '\\1"\\2"'))"""
+)
 _CLICKHOUSE = {
     "epoch_us": "toUnixTimestamp64Micro(toDateTime64({0}, 6, 'UTC'))",
     "epoch_ms": "toUnixTimestamp64Milli({0})",
@@ -55,9 +61,11 @@ _CLICKHOUSE = {
     "lead": "lead(toNullable({0}))",
     "lower": "lowerUTF8({0})",
     "quantile_cont": "quantileExactInclusive({1})({0})",
+    # It writes 1.0 as 1.
     "json_text": (
-        f"multiIf(JSONType({_JSON}, {{1}}) = 'String', JSONExtractString({_JSON}, {{1}}),"
-        f" JSONType({_JSON}, {{1}}) = 'Null', '', JSONExtractRaw({_JSON}, {{1}}))"
+        f"if(isValidJSON({_JSON}), if(JSONType({_JSON}, {{1}}) = 'Double',"
+        f" replaceRegexpOne(JSONExtractString({_JSON}, {{1}}), '^-?[0-9]+$', '\\\\0.0'),"
+        f" JSONExtractString({_JSON}, {{1}})), JSONExtractString({_HUGE_QUOTED}, {{1}}))"
     ),
     "hex_id": "lower(leftPad(hex(reinterpretAsUInt64({0})), 16, '0'))",
     "leading_number": "toFloat64OrNull(regexpExtract({0}, '^-?[0-9]{{1,15}}([.][0-9]{{1,15}})?', 0))",

@@ -64,6 +64,23 @@ class TestReading:
             ("\\N", -1, 0.5, True)
         ]
 
+    def test_properties_are_those_of_the_lake(self, parts: Parts, new_parts: PartsMaker) -> None:
+        wholes = ("1.0", "-0.0", "1e2", "1e-400")
+        values = (
+            *("1", "-0", "1.5", "1e22", "1e300", "1e999", "-1.5E+999", "9" * 400, "true", "null", "[1, 2]"),
+            *('""', '"x"', '"1e999"', '"\\" 1e999 \\\\"', '"\\u00e4\\n"', "{}"),
+        )
+        texts = [f'{{"k":{value}}}' for value in (*wholes, *values)]
+        texts += [f'{{"a b":"\\"1e999","n":1e999, "k" :{value},"o":[-1e999]}}' for value in values]
+        texts += ['{"n":1e999}', "{}", "[]", "1", "1e999", '"k"']
+        lines = [line(number, properties=text) for number, text in enumerate(texts)]
+        sql = "select id, json_text(properties, 'k') from events order by id"
+        answers = []
+        for each in (parts, new_parts()):
+            each.move_line(*lines, line(len(texts)))
+            answers.append(each.store.query(sql))
+        assert answers[0] == answers[1]
+
     def test_a_query_may_have_a_thousand_conditions(self, parts: Parts) -> None:
         parts.move_line(line(1, properties='{"a":1}'))
         condition = " or ".join(f"number(json_text(properties, $key)) = {number}" for number in range(1000))
