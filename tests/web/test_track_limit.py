@@ -166,3 +166,12 @@ class TestSetting:
             assert sender.send().json == ACCEPTED
             # Addresses are nobody's business, so the count does not name them.
             assert world.drops(sender.tenant) == {("rate_limit", "address"): 1, ("bot", ""): 1}
+
+    def test_a_batch_of_a_browser_counts_once(self, tmp_path: Path, migrated_file: Path, way: str) -> None:
+        with running(tmp_path / "instance", migrated_file, RYBBIT_BROWSER_RATE_LIMIT="2/minute") as world:
+            sender = _sender(world, way)
+            batch = {"events": [sender.event()] * 30}
+            headers = {"Origin": sender.tenant.origin}
+            answers = [sender.post(batch, path="/api/track/batch", headers=headers) for _ in range(3)]
+            assert [answer.status_code for answer in answers] == [200, 200, 429]
+            assert len(world.stored(sender.tenant)) == 60
