@@ -9,14 +9,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rybbit.store.clickhouse_server import ClickHouseServer
-from rybbit.store.clickhouse_tables import Tables
+from rybbit.store.clickhouse_tables import ERASURES_DAYS, Tables
 from rybbit.store.journal_files import sync_folder
 from rybbit.store.tombstones import Tombstone, Tombstones
 
 # What is told again is not told on.
 _HEARD = "heard-"
-# So long may a machine be away with events in its journal.
-_DAYS = 90
 
 _SAID = """
 select name, site_id, user_hash, last_id from {table}
@@ -57,7 +55,7 @@ class Erasures:
     def hear(self) -> None:
         """Hide what others have erased since the last time."""
         known = self._known()
-        found = self._server.rows(_SAID.format(table=self._tables.erasures, days=_DAYS))
+        found = self._server.rows(_SAID.format(table=self._tables.erasures, days=ERASURES_DAYS))
         new = {row[0]: row for row in found if row[0] not in known}
         for name, site_id, user_hash, last_id in new.values():
             self._tombstones.add(site_id, user_hash=user_hash, last_id=last_id, name=f"{_HEARD}{name}")

@@ -30,6 +30,9 @@ _TYPES = {
 }
 _CODECS = {Kind.IDENTIFIER: "Delta, ZSTD(1)", Kind.TIME: "Delta, ZSTD(1)"}
 
+ERASURES_DAYS = 90
+"""So long may a machine be away with events in its journal, and still be told what was deleted."""
+
 COLUMN_NAMES = tuple(column.name for column in COLUMNS)
 """The columns of an event, in their order."""
 
@@ -111,6 +114,8 @@ class Tables:
             " (name String, site_id Int64, user_hash Nullable(Int64), last_id Nullable(Int64),"
             " said DateTime('UTC'))"
             f" engine = {self._engine('ReplacingMergeTree', 'all', 'rybbit_erasures')} order by name"
+            # A number can be all that anybody knows of a visitor, so it goes as well.
+            f" ttl said + interval {ERASURES_DAYS} day"
         )
         if self._address.cluster:
             yield (

@@ -151,3 +151,16 @@ def test_what_is_too_old_is_no_deletion_of_the_site_for_others(
     other.move_line(line(3, timestamp=NOON_MS - 2), line(4))
     assert other.tombstones.all() == []
     assert stored(parts, "id") == [(2,), (3,), (4,)]
+
+
+def test_what_was_said_is_forgotten_in_the_end(parts: Parts) -> None:
+    parts.deletion.delete_visitor(1, 7)
+    _erase(parts)
+    store = clickhouse_of(parts)
+    table = store._tables.erasures
+    for days in (89, 91):
+        row = f"name || '-{days}', site_id, user_hash, last_id, now() - interval {days} day"
+        store._server.run(f"insert into {table} select {row} from {table} where name not like '%-%'")
+    store._server.run(f"optimize table {table} final")
+    said = [row[0] for row in store._server.rows(f"select name from {table} order by said")]
+    assert [name.partition("-")[2] for name in said] == ["89", ""]
