@@ -228,6 +228,22 @@ class TestMemory:
                 directory.find_site("4711")
         assert len(statements) == 4
 
+    def test_exclusions_are_compiled_once(
+        self, directory: SiteDirectory, session: Session, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        site = make_site(excludedIPs=["10.0.0.0/8"])
+        session.commit()
+        compiled = []
+        real = directory_module.compile_exclusions
+        monkeypatch.setattr(
+            directory_module,
+            "compile_exclusions",
+            lambda *rules: compiled.append(rules) or real(*rules),  # type: ignore[func-returns-value]
+        )
+        for _ in range(100):
+            assert _tracked(directory, site).exclusions.match_ip("10.1.2.3") == "10.0.0.0/8"
+        assert len(compiled) == 1
+
     def test_a_look_at_the_revision_twice_a_second(
         self, directory: SiteDirectory, session: Session, engine: Engine, clocks: Clocks
     ) -> None:

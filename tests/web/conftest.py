@@ -12,6 +12,7 @@ from tests.store.clickhouse_parts import SmallServer, clickhouse_store, drop_dat
 from tests.store.conftest import small_server
 from tests.web.host_app import PREFIX, Host, host_db, make_host_app
 from tests.web.people import Cast, make_cast
+from tests.web.statistics import fill
 from tests.web.world import WAYS, Sender, Tenant, World, prepare, running
 
 __all__ = ["small_server"]
@@ -52,6 +53,14 @@ def world(
 def tenant(world: World) -> Tenant:
     """A site of the test's own, with default settings."""
     return world.add_tenant()
+
+
+@pytest.fixture(scope="module")
+def shop(world: World) -> Tenant:
+    """A site with the visits of `statistics.VISITS`, for what only reads."""
+    tenant = world.add_tenant()
+    fill(world, tenant)
+    return tenant
 
 
 @pytest.fixture(params=WAYS)

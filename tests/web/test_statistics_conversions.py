@@ -22,14 +22,6 @@ def settings() -> dict[str, Any]:
     return {"RYBBIT_TRACK_RATE_LIMIT": ""}
 
 
-@pytest.fixture(scope="module")
-def shop(world: World) -> Tenant:
-    """A site with visits, for what only reads."""
-    tenant = world.add_tenant()
-    fill(world, tenant)
-    return tenant
-
-
 # Paths that mean something else in a regular expression, each visited once.
 ODD_PATHS = (
     "/a.b",

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.web.statistics import asked, fill, filters, on_both_engines, picked
+from tests.web.statistics import asked, filters, on_both_engines, picked
 from tests.web.world import Tenant, World
 
 pytestmark = on_both_engines
@@ -15,13 +15,6 @@ MARCH = "start_date=2026-03-01&end_date=2026-03-02"
 @pytest.fixture(scope="module")
 def settings() -> dict[str, Any]:
     return {"RYBBIT_TRACK_RATE_LIMIT": ""}
-
-
-@pytest.fixture(scope="module")
-def shop(world: World) -> Tenant:
-    tenant = world.add_tenant()
-    fill(world, tenant)
-    return tenant
 
 
 def _figures(sessions: int, pageviews: int, users: int, *rates: float) -> dict[str, float]:

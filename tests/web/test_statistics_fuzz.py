@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from rybbit.stats.dimensions import NAMES
 from rybbit.stats.filters import TYPES
-from tests.web.statistics import fill, on_both_engines
+from tests.web.statistics import on_both_engines
 from tests.web.world import Tenant, World
 
 pytestmark = on_both_engines
@@ -21,13 +21,6 @@ PARAMETERS = tuple(name.replace("NAME", "q") for name in NAMES)
 @pytest.fixture(scope="module")
 def settings() -> dict[str, Any]:
     return {"RYBBIT_TRACK_RATE_LIMIT": ""}
-
-
-@pytest.fixture(scope="module")
-def shop(world: World) -> Tenant:
-    tenant = world.add_tenant()
-    fill(world, tenant)
-    return tenant
 
 
 PATHS = [

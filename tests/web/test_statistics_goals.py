@@ -24,14 +24,6 @@ def settings() -> dict[str, Any]:
     return {"RYBBIT_TRACK_RATE_LIMIT": ""}
 
 
-@pytest.fixture(scope="module")
-def shop(world: World) -> Tenant:
-    """A site with visits, for what only reads."""
-    tenant = world.add_tenant()
-    fill(world, tenant)
-    return tenant
-
-
 def _with_filter(value: object) -> dict[str, Any]:
     return {
         "goalType": "event",

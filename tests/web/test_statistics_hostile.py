@@ -28,13 +28,6 @@ def settings() -> dict[str, Any]:
     return {"RYBBIT_TRACK_RATE_LIMIT": ""}
 
 
-@pytest.fixture(scope="module")
-def shop(world: World) -> Tenant:
-    tenant = world.add_tenant()
-    fill(world, tenant)
-    return tenant
-
-
 def _refused(world: World, tenant: Tenant, text: str) -> str:
     """What is said of filters that are refused, which names them."""
     told = fields(world.read(tenant, f"overview?filters={quote(text)}"))
