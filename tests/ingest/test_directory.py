@@ -228,6 +228,16 @@ class TestMemory:
                 directory.find_site("4711")
         assert len(statements) == 4
 
+    def test_a_key_is_compared_in_constant_time(
+        self, directory: SiteDirectory, session: Session, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        _, token = make_tracking_key(make_site())
+        session.commit()
+        assert directory.find_key(token) is not None
+        # Nothing else decides whether it is the one.
+        monkeypatch.setattr(directory_module, "is_same", lambda *_: False)
+        assert directory.find_key(token) is None
+
     def test_exclusions_are_compiled_once(
         self, directory: SiteDirectory, session: Session, monkeypatch: pytest.MonkeyPatch
     ) -> None:
