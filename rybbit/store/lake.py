@@ -20,12 +20,14 @@ from rybbit.store.base import EVERYTHING, Scope, TooLarge
 from rybbit.store.deadline import Deadline
 from rybbit.store.dialect import VALUE_NAME
 from rybbit.store.export import THREADS, CopyStream, Form, Selection, formatted
-from rybbit.store.journal_files import JournalFolder, unfinished_ids
+from rybbit.store.journal_files import JournalFolder
+from rybbit.store.lake_answers import KeptAnswers, name_of
 from rybbit.store.lake_lines import are_readable, load_batch, open_engine
 from rybbit.store.lake_pins import Pin, pin_files, sweep_pins
 from rybbit.store.lake_query import Sources, scope_values, with_events, with_visits
 from rybbit.store.lake_rewrite import LakeRewriter
 from rybbit.store.lake_table import LakeTable, Snapshot
+from rybbit.store.lake_view import View, look
 from rybbit.store.lake_visits import VisitFiles
 from rybbit.store.lake_visits_query import KeptVisits, with_kept_visits
 from rybbit.store.options import StoreOptions
@@ -51,15 +53,6 @@ _LONGEST_PARSED = 4_000
 _VERSIONS_OF_AN_ENGINE = 500
 
 
-class _View(NamedTuple):
-    """What a query reads: a snapshot, the journal files beyond it, and a condition on what is deleted."""
-
-    snapshot: Snapshot
-    open: list[str]
-    closed: list[str]
-    hidden: str
-
-
 class _Question(NamedTuple):
     """What is asked: SQL with its values, of which events, and of which visits, if it is over visits."""
 
@@ -74,7 +67,7 @@ class LakeOptions(StoreOptions):
     """Where a lake lies and how it is kept; `threads` is 0 for one a core.
 
     Files of at least `keep_visits_of` events have their visits kept beside them; questions about roughly
-    `ask_visits_of` events use these.
+    `ask_visits_of` events use these. Answers of up to `keep_answers` bytes are kept until something changes.
     """
 
     threads: int
@@ -82,6 +75,7 @@ class LakeOptions(StoreOptions):
     erase_hours: int
     keep_visits_of: int = 10_000
     ask_visits_of: int = 100_000
+    keep_answers: int = 8 * 1024 * 1024
 
 
 class LakeStore:
@@ -107,6 +101,7 @@ class LakeStore:
             compact_files=options.compact_files,
             erase_hours=options.erase_hours,
         )
+        self._answers = KeptAnswers(options.keep_answers)
         self._engine: duckdb.DuckDBPyConnection | None = None
         self._engine_since = 0
         self._engine_lock = threading.Lock()
@@ -120,6 +115,7 @@ class LakeStore:
             leave_to_parent(self._engine)
             self._engine = None
         self._engine_lock = threading.Lock()
+        self._answers.reset()
 
     def close(self) -> None:
         """See `EventStore.close`."""
@@ -173,17 +169,17 @@ class LakeStore:
         """
         import duckdb
 
+        question = _Question(sql, parameters or {}, scope, visits)
         unreadable = False
-        for look in range(_LOOKS):
-            view = self._consistent_view(scope)
+        for attempt in range(_LOOKS):
+            view = self._look(scope)
             if view is None:
                 continue
-            if visits is not None and look == _LOOKS_AT_KEPT:
-                visits = replace(visits, kept_condition=None)
+            name = name_of(*question, view.hidden)
+            if (known := self._answers.find(view.state, name)) is not None:
+                return known
             try:
-                sources = self._sources(view, scope, lenient=unreadable)
-                question = _Question(sql, parameters or {}, scope, visits)
-                return self._run(question, view.snapshot, sources, seconds=seconds)
+                rows = self._run(_tried(question, attempt), view, lenient=unreadable, seconds=seconds)
             except duckdb.OutOfMemoryException as error:
                 raise TooLarge("This takes more memory than RYBBIT_QUERY_MEMORY allows") from error
             except duckdb.IOException:
@@ -194,6 +190,9 @@ class LakeStore:
                 if unreadable:
                     raise
                 unreadable = True
+            else:
+                self._answers.keep(view.state, name, rows)
+                return rows
         raise TimeoutError("The event files kept changing while a query looked at them")
 
     def export(self, selection: Selection, form: Form) -> CopyStream:
@@ -215,52 +214,29 @@ class LakeStore:
         """The files of this moment under names that stay, and the condition of what is deleted."""
         sweep_pins(self._pins)
         for _ in range(_LOOKS):
-            view = self._consistent_view(scope)
+            view = self._look(scope)
             if view is None:
                 continue
             files = [Path(path) for path in view.snapshot.paths_in(scope)]
-            closed, opened = (
-                [self._journal.path / name for name in names] for names in (view.closed, view.open)
-            )
             try:
-                return pin_files(self._pins, files, closed, opened), view.hidden
+                return pin_files(self._pins, files, view.closed, view.open), view.hidden
             except FileNotFoundError:
                 logger.debug("The files changed under an export; looking again", exc_info=True)
         raise TimeoutError("The event files kept changing while an export looked at them")
 
-    def _consistent_view(self, scope: Scope) -> _View | None:
-        """A snapshot and the journal files beyond it; None if they changed meanwhile."""
-        # Deletions first: one that is over by then has left the files of the snapshot, too.
-        hidden = self._tombstones.hidden(scope)
-        before = self._journal.listing()
-        snapshot = self._table.snapshot()
-        # The snapshot twice as well: both listings can miss a file that was renamed, then moved.
-        if self._journal.listing() != before or self._table.snapshot() is not snapshot:
-            return None
-        open_names, closed_names = before.names_after(snapshot.last_batch)
-        # Looked at last: a batch that is whole by now may be read.
-        for name in open_names:
-            if (ids := unfinished_ids(self._journal.path / name)) is not None:
-                hidden += f" or id between {ids[0]:d} and {ids[1]:d}"
-        return _View(snapshot, open_names, closed_names, hidden)
-
-    def _sources(self, view: _View, scope: Scope, *, lenient: bool) -> Sources:
-        strict_names = [] if lenient else view.closed
-        lenient_names = view.open + view.closed if lenient else view.open
-        closed, opened = (
-            [str(self._journal.path / name) for name in names] for names in (strict_names, lenient_names)
-        )
-        return Sources(view.snapshot.paths_in(scope), closed, opened, view.hidden)
+    def _look(self, scope: Scope) -> View | None:
+        return look(self._table, self._journal, self._tombstones, scope)
 
     def _run(
-        self, question: _Question, snapshot: Snapshot, sources: Sources, *, seconds: float | None
+        self, question: _Question, view: View, *, lenient: bool, seconds: float | None
     ) -> list[tuple[Any, ...]]:
-        self._renew_engine(snapshot.version)
+        self._renew_engine(view.snapshot.version)
+        sources = view.sources(question.scope, lenient=lenient)
         cursor = self._cursor()
 
         def ask() -> list[tuple[Any, ...]]:
             with cursor:
-                return self._answer(cursor, question, snapshot, sources)
+                return self._answer(cursor, question, view.snapshot, sources)
 
         if seconds is None:
             return ask()
@@ -378,6 +354,13 @@ class LakeStore:
             "bytes": sum(file.size for file in snapshot.files) + self._visits.size(),
             "events": sum(file.rows for file in snapshot.files),
         }
+
+
+def _tried(question: _Question, attempts: int) -> _Question:
+    """The question without what may have failed so often that it is to be left alone."""
+    if question.visits is None or attempts < _LOOKS_AT_KEPT:
+        return question
+    return question._replace(visits=replace(question.visits, kept_condition=None))
 
 
 def _named_in(text: str, values: Mapping[str, Any]) -> dict[str, Any]:

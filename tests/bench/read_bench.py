@@ -23,8 +23,8 @@ from tests.bench.events import DAY_MS, event_lines, write_journal
 MEMORY = Config().query_memory
 
 
-def open_store(folder: Path) -> LakeStore:
-    """The lake in a folder, with the memory and threads that a server gives it."""
+def open_store(folder: Path, *, keep_answers: int = 0) -> LakeStore:
+    """The lake in a folder, with the memory and threads that a server gives it; it keeps no answers."""
     return LakeStore(
         LakeOptions(
             folder=folder / "events",
@@ -34,6 +34,7 @@ def open_store(folder: Path) -> LakeStore:
             threads=0,
             compact_files=64,
             erase_hours=0,
+            keep_answers=keep_answers,
         )
     )
 

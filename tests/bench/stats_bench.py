@@ -19,6 +19,7 @@ from rybbit.stats.period import Period, parse_period
 from rybbit.stats.question import Question
 from rybbit.stats.sessions import session_page
 from rybbit.store.base import EventStore
+from rybbit.store.lake import LakeOptions
 from tests.bench.read_bench import MEMORY, filled_store, open_store, peak_mb
 
 _ROUNDS = 7
@@ -137,6 +138,7 @@ def report(folder: Path, count: int) -> None:
     filling.start()
     filling.join()
     store = open_store(folder)
+    keeping = open_store(folder, keep_answers=LakeOptions.keep_answers)
     files = [str(path) for path in (folder / "events").glob("*.parquet")]
     for run in questions(store, Question(1, _last(30))).values():
         run()
@@ -155,6 +157,9 @@ def report(folder: Path, count: int) -> None:
         print(f"{'ratio':12}{ratios}{sum(ours.values()) / sum(raw.values()):12.2f}")
         both = (at_once(*each.values()) for each in (asked, plainly))
         print("all at once, ms: {:.1f}, plain DuckDB {:.1f}".format(*both))
+        again = in_turn(*questions(keeping, Question(1, period)).values())
+        print(f"asked again while nothing has changed, ms: {sum(again):.1f}")
+    keeping.close()
     store.close()
 
 

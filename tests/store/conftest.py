@@ -36,7 +36,7 @@ def parts(new_parts: PartsMaker) -> Parts:
 @pytest.fixture
 def keeper(new_parts: PartsMaker) -> Parts:
     """Parts that keep the visits of every file, and use them for every question."""
-    return new_parts(keep_visits_of=1, ask_visits_of=0)
+    return new_parts(keep_visits_of=1, ask_visits_of=0, keep_answers=0)
 
 
 @pytest.fixture

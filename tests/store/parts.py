@@ -119,6 +119,7 @@ def make_parts(
     erase_hours: int = 0,
     keep_visits_of: int = 10_000,
     ask_visits_of: int = 100_000,
+    keep_answers: int = LakeOptions.keep_answers,
     history: Any = None,
     store: EventStore | None = None,
 ) -> Parts:
@@ -135,6 +136,7 @@ def make_parts(
         erase_hours=erase_hours,
         keep_visits_of=keep_visits_of,
         ask_visits_of=ask_visits_of,
+        keep_answers=keep_answers,
     )
     store = store or LakeStore(options)
     tombstones = Tombstones(options.tombstones)

@@ -31,7 +31,7 @@ class TestKeeping:
     """They lie beside their file of events, as long as this is part of the table."""
 
     def test_those_of_large_files_are_kept(self, new_parts: PartsMaker) -> None:
-        parts = new_parts(keep_visits_of=3)
+        parts = new_parts(keep_visits_of=3, keep_answers=0)
         parts.move_line(line(1), line(2))
         assert not parts.store.needs_rewrite()
         parts.store.rewrite()
@@ -43,7 +43,7 @@ class TestKeeping:
         assert not parts.store.needs_rewrite()
 
     def test_a_new_file_is_not_worth_a_process_until_there_are_more(self, new_parts: PartsMaker) -> None:
-        parts = new_parts(keep_visits_of=2)
+        parts = new_parts(keep_visits_of=2, keep_answers=0)
         parts.move_line(*[line(number) for number in range(1, 10)])
         parts.store.rewrite()
         parts.move_line(line(11), line(12))
