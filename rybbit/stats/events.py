@@ -98,6 +98,8 @@ def read_event(selected: tuple[Any, ...], *, with_address: bool = False) -> dict
     event["properties"] = event["properties"] or "{}"
     event["session_id"] = str(row["session_id"])
     event["user_id"] = row["user_id"] or shown_visitor(row["user_hash"])
+    # Who has a name is told apart from who has none, as in the lists of sessions and users.
+    event["identified_user_id"] = row["user_id"] or ""
     event = {"event_id": row["event_id"] or f"{row['id']:016x}", **event}
     if with_address:
         event["ip"] = row["ip"] or ""

@@ -124,7 +124,7 @@ class TestShown:
     def test_the_fields_and_their_order(self, parts: Parts) -> None:
         parts.store_line(line(1, timestamp=NOON_MS + 7))
         event = self._one(parts)
-        assert list(event) == ["event_id", *SHOWN]
+        assert list(event) == ["event_id", *SHOWN, "identified_user_id"]
         assert event["timestamp"] == "2026-03-01T12:00:00.007Z"
         assert (event["pathname"], event["lat"], event["screen_width"]) == ("", None, None)
         assert event["properties"] == "{}"
@@ -141,6 +141,7 @@ class TestShown:
         parts.store_line(line(1, user_id="ann", event_id="id-1", pathname="/<b>'\"", properties='{"a":1}'))
         event = self._one(parts)
         assert (event["user_id"], event["event_id"]) == ("ann", "id-1")
+        assert event["identified_user_id"] == "ann"
         assert (event["pathname"], event["properties"]) == ("/<b>'\"", '{"a":1}')
 
     def test_an_address_only_when_it_is_asked_for(self, parts: Parts) -> None:

@@ -15,7 +15,7 @@ EVENT_FIELDS = [
     *("utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content"),
     *("browser", "browser_version", "operating_system", "operating_system_version", "device_type"),
     *("language", "country", "region", "city", "timezone", "lat", "lon", "screen_width", "screen_height"),
-    *("lcp", "cls", "inp", "fcp", "ttfb"),
+    *("lcp", "cls", "inp", "fcp", "ttfb", "identified_user_id"),
 ]
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 HOSTILE = "';\"\\ \n\r\t<script>${x}{{7*7}}%00 -- \u202e😀 ' or '1'='1"
@@ -54,6 +54,7 @@ SHOWN = {
     "screen_width": 1920,
     "screen_height": 1080,
     **dict.fromkeys(("lcp", "cls", "inp", "fcp", "ttfb")),
+    "identified_user_id": "u1",
 }
 
 

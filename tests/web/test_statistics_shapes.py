@@ -65,7 +65,7 @@ EVENT: dict[str, Shape] = {
     **dict.fromkeys(
         ("event_id", "type", "event_name", "properties", "user_id", "hostname", "pathname"), text
     ),
-    **dict.fromkeys(("querystring", "page_title", "referrer", "channel"), text),
+    **dict.fromkeys(("identified_user_id", "querystring", "page_title", "referrer", "channel"), text),
     **dict.fromkeys((*_PLACE_TEXTS, *_DEVICE_TEXTS, *_SOURCE_TEXTS), text),
     "timestamp": moment,
     "session_id": identifier,

@@ -90,6 +90,7 @@ def shown_event(event: Event) -> Row:
         "type": event["type"],
         "session_id": str(event["session_id"]),
         "user_id": shown_user(event),
+        "identified_user_id": text(event, "user_id"),
         **{name: text(event, name) for name in _TEXTS},
         "properties": text(event, "properties") or "{}",
         **numbers([event], *_NUMBERS),
