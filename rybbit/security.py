@@ -49,13 +49,14 @@ def make_id(prefix: str) -> str:
 
 
 def make_site_id() -> str:
-    """A new public id of a site: 12 hex digits, at least one of them a letter.
+    """A new public id of a site: 12 hex digits, at least one of them a letter other than e.
 
-    The letter keeps an id apart from a site's number.
+    The letter keeps an id apart from a site's number. With no letter but e, as in 12e456789012, it is a
+    number to JavaScript, YAML and spreadsheets.
     """
     while True:
         candidate = secrets.token_hex(6)
-        if not candidate.isdigit():
+        if not candidate.replace("e", "").isdigit():
             return candidate
 
 

@@ -45,8 +45,8 @@ def test_a_site_id_is_12_hex_with_a_letter() -> None:
     assert all(re.fullmatch(r"[0-9a-f]{12}", each) and re.search("[a-f]", each) for each in ids)
 
 
-def test_a_site_id_of_digits_alone_is_not_given_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    offers = iter(["123456789012", "000000000000", "12345678901f"])
+def test_a_site_id_that_some_take_for_a_number_is_not_given_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    offers = iter(["123456789012", "000000000000", "12345678e901", "1e2345678901", "12345678901f"])
     monkeypatch.setattr("rybbit.security.secrets.token_hex", lambda _: next(offers))
     assert security.make_site_id() == "12345678901f"
 
