@@ -38,6 +38,7 @@ def test_the_first_account_is_for_whoever_comes_first(make_app: AppMaker) -> Non
     assert organization == {
         "id": organization["id"],
         "name": "Mine",
+        "slug": organization["id"],
         "role": "owner",
         "members": organization["members"],
         "sites": [],

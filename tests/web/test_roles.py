@@ -54,6 +54,7 @@ READINGS = (
     *("error-names", "errors/names", "error-events?error_message=x", "errors/events?error_message=x"),
     *("error-bucketed?error_message=x", "errors/time-series?error_message=x"),
     *("sessions/{session}", "users/{user}"),
+    *("user-traits/keys", "user-traits/values?key=x", "user-traits/users?key=x&value=y"),
 )
 
 ROUTES = [

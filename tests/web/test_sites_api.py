@@ -312,6 +312,7 @@ def test_organizations_are_a_bare_array(cast: Cast) -> None:
         (found,) = content(cast.call(name, "GET", "/api/organizations"))
         role = {"owner": "owner", "admin": "admin"}.get(name, "member")
         assert (found["id"], found["name"], found["role"]) == (cast.organization_id, "Acme", role)
+        assert found["slug"] == cast.organization_id
         people = {cast.accounts[each] for each in sites}
         assert {member["userId"] for member in found["members"]} == people
         assert {member["user"]["id"] for member in found["members"]} == people

@@ -52,7 +52,9 @@ OTHER_PARAMETERS = [
         "events?before_timestamp=2026-03-01T09:02:00Z&since_timestamp=2026-03-01T09:01:00Z",
         "events?beforeTimestamp=2026-03-01T09:02:00Z&afterTimestamp=2026-03-01T09:01:00Z",
     ),
+    ("events?before_timestamp=2026-03-01T09:02:00Z", "events?cursor=2026-03-01T09:02:00Z"),
     ("users?page_size=1", "users?limit=1"),
+    ("sessions?user_id=ada&limit=1&page=2", "users/ada/sessions?limit=1&page=2"),
     ("users/session-count?user_id=ada", "users/session-count?userId=ada"),
     ("error-events?error_message=x+is+undefined", "error-events?errorMessage=x+is+undefined"),
     ("error-bucketed?error_message=x+is+undefined", "error-bucketed?errorMessage=x+is+undefined"),
@@ -123,6 +125,13 @@ def test_before_a_moment_page_by_page(world: World, shop: Tenant) -> None:
             break
         cursor = f"&beforeTimestamp={page['cursor']['oldestTimestamp']}"
     assert len(seen) == len(set(seen)) == len(VISITS)
+
+
+def test_a_user_whose_id_ends_like_the_address_of_sessions(world: World, tenant: Tenant) -> None:
+    fill(world, tenant, *({"pathname": "/", "user_id": name} for name in ("eve", "eve/sessions")))
+    assert asked(world, tenant, "users/eve/sessions")["data"]["user_id"] == "eve/sessions"
+    (session,) = asked(world, tenant, "users/eve/sessions/sessions")["data"]
+    assert session["user_id"] == "eve/sessions"
 
 
 READING = (

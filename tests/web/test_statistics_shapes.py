@@ -217,7 +217,8 @@ def test_a_session_by_itself(world: World, shop: Tenant) -> None:
 def test_of_users_that_nobody_knows(world: World, shop: Tenant) -> None:
     answer = world.read(shop, "users/nobody")
     assert (answer.status_code, answer.json) == (404, {"error": "User not found"})
-    assert asked(world, shop, "users/session-count?user_id=nobody") == {"data": []}
+    for question in ("users/session-count?user_id=nobody", "users/nobody/sessions"):
+        assert asked(world, shop, question) == {"data": []}
 
 
 # What there is to say of a site, or a time, without any events.
@@ -244,6 +245,9 @@ EMPTY = {
     "error-events?error_message=x&page=2": {"data": {"data": [], "totalCount": 0}},
     "live-user-count": {"count": 0},
     "has-data": {"hasData": False},
+    "user-traits/keys": {"keys": []},
+    "user-traits/values?key=plan": {"values": [], "total": 0, "hasMore": False},
+    "user-traits/users?key=plan&value=pro": {"users": [], "total": 0, "hasMore": False},
     "retention": {"data": {"cohorts": {}, "maxPeriods": 0, "mode": "week", "range": 90}},
 }
 

@@ -25,10 +25,11 @@ from rybbit.web.api.sites import blueprint as sites
 from rybbit.web.api.stats import blueprint as stats
 from rybbit.web.api.track import blueprint as track
 from rybbit.web.api.tracking_config import blueprint as tracking_config
+from rybbit.web.api.user_traits import blueprint as user_traits
 from rybbit.web.api.visits import blueprint as visits
 from rybbit.web.sign_in import keep_private
 
-READING = (stats, visits, events, quality, goals, funnels, losses, export, aliases)
+READING = (stats, visits, user_traits, events, quality, goals, funnels, losses, export, aliases)
 PRIVATE = (account_keys, auth, members, organizations, site_access, sites, erasure, retention, *READING)
 BLUEPRINTS = (health, openapi, script, track, tracking_config, *PRIVATE)
 

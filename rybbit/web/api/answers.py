@@ -180,6 +180,28 @@ class UsersAnswer(Rows):
     page_size: int
 
 
+class TraitKeysAnswer(Shown):
+    """Names of traits; rows of `key` and `userCount`."""
+
+    keys: tuple[dict[str, Any], ...] = ()
+
+
+class TraitValuesAnswer(Shown):
+    """A page of the values of a trait; rows of `value` and `userCount`."""
+
+    values: tuple[dict[str, Any], ...] = ()
+    total: int = 0
+    has_more: bool = False
+
+
+class TraitUsersAnswer(Shown):
+    """A page of the users with a value of a trait."""
+
+    users: tuple[dict[str, Any], ...] = ()
+    total: int = 0
+    has_more: bool = False
+
+
 class GoalsAnswer(Rows):
     """One page of goals; `meta` has `total`, `page`, `pageSize` and `totalPages`."""
 

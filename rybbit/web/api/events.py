@@ -37,7 +37,7 @@ def site_events(site_id: str) -> Response:
     page = question.answer(
         event_page,
         page_size=params.whole_number("page_size", "limit", default=50, least=1, most=1000),
-        before_ms=params.moment("before_timestamp", "beforeTimestamp"),
+        before_ms=params.moment("before_timestamp", "beforeTimestamp", "cursor"),
         since_ms=params.moment("since_timestamp", "afterTimestamp"),
         with_addresses=question.site.track_ip and sees_addresses(question.site),
     )

@@ -69,10 +69,14 @@ class OrganizationMemberAnswer(Shown):
 
 
 class OrganizationAnswer(Shown):
-    """An organization of the caller, with its members and the sites that the caller sees."""
+    """An organization of the caller, with its members and the sites that the caller sees.
+
+    `slug` is a name without spaces or other letters; organizations have none but their id.
+    """
 
     id: str
     name: str
+    slug: str
     role: Role
     members: list[OrganizationMemberAnswer]
     sites: list[SiteAnswer]
@@ -85,6 +89,7 @@ def show_membership(membership: Membership, actor: Actor) -> OrganizationAnswer:
     return OrganizationAnswer(
         id=organization.id,
         name=organization.name,
+        slug=organization.id,
         role=membership.role,
         members=[_show_person(member) for member in members_of(organization)],
         sites=[SiteAnswer.model_validate(site) for site in sites],

@@ -35,6 +35,7 @@ from rybbit.web.api.description import Caller, describe
 blueprint = Blueprint("visits", __name__, url_prefix="/api/sites/<site_id>")
 
 _SESSION_ID = re.compile(r"[0-9]{1,19}")
+_SESSIONS = "/sessions"
 _LONGEST_RANGE = 730
 
 
@@ -159,14 +160,30 @@ def site_user_session_count(site_id: str) -> Response:
 
 
 @blueprint.get("/users/<user:user_id>")
-@describe("One user", answer=OneAnswer, caller=Caller.VIEWER, scope=Scope.STATS_READ, refusals=(404,))
+@describe(
+    "One user",
+    answer=OneAnswer,
+    caller=Caller.VIEWER,
+    scope=Scope.STATS_READ,
+    refusals=(404,),
+    details="With `/sessions` behind the id: what `sessions` says of this user.",
+)
 def site_user(site_id: str, user_id: str) -> Response:
-    """One user over all time."""
+    """One user over all time, or the sessions of one."""
     question = asking.asked(site_id)
     user = question.answer(find_user, user_id)
+    # An id may end like this, too, so a user of that very name comes first.
+    if user is None and user_id.endswith(_SESSIONS):
+        return _sessions_of(question, user_id.removesuffix(_SESSIONS))
     if user is None:
         raise NotFound("User not found")
     return asking.rows(user)
+
+
+def _sessions_of(question: Asked, user_id: str) -> Response:
+    wanted = Wanted(user_id=user_id)
+    found = question.answer(session_page, limit=asking.limit(), page=asking.page_number(), wanted=wanted)
+    return asking.rows(found)
 
 
 @blueprint.get("/retention")
