@@ -200,6 +200,7 @@ def _source_columns(source: world.Source) -> bytes:
         "utm_source": query.utm_source,
         "utm_medium": query.utm_medium,
         "utm_campaign": query.utm_campaign,
+        "utm_term": query.utm_term,
         "utm_content": query.utm_content,
     }
     return fragment(columns)

@@ -120,7 +120,8 @@ class VisitWriter:
         if kind < _MEASURED:
             return self._measured(page)
         if kind < _MEASURED + _LEAVES:
-            return _happening("outbound", page, "", url=chance.choice(world.OUTBOUND), target="_blank")
+            url, text = chance.choice(world.OUTBOUND)
+            return _happening("outbound", page, "", url=url, text=text, target="_blank")
         if kind < _MEASURED + _LEAVES + _SEARCHES:
             results = int(chance.random() * 40)
             return _happening(
@@ -128,8 +129,8 @@ class VisitWriter:
             )
         name, message, file, line = chance.choice(world.ERRORS)
         stack = f"{name}: {message}\n    at {file}:{line}:7"
-        details = {"message": message, "stack": stack, "fileName": file, "lineNumber": line}
-        return _happening("error", page, name, **details)
+        place = {"fileName": file, "lineNumber": line, "columnNumber": 7}
+        return _happening("error", page, name, message=message, stack=stack, **place)
 
     def _measured(self, page: world.Page) -> bytes:
         chance = self._chance

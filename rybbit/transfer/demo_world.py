@@ -121,7 +121,11 @@ SOURCES = (
     Source(1, "https://www.perplexity.ai/"),
     Source(2, "https://gardenersworld.example/reviews/best-spades"),
     Source(1, "https://forum.allotment.example/t/which-hoe/4711"),
-    Source(4, "https://www.google.com/", "?utm_source=google&utm_medium=cpc&utm_campaign=spring-sale"),
+    Source(
+        4,
+        "https://www.google.com/",
+        "?utm_source=google&utm_medium=cpc&utm_campaign=spring-sale&utm_term=garden+tools",
+    ),
     Source(2, "https://www.google.com/", "?gclid=demo&utm_source=google&utm_medium=cpc&utm_campaign=brand"),
     Source(3, "", "?utm_source=newsletter&utm_medium=email&utm_campaign=june&utm_content=top-story"),
     Source(
@@ -186,10 +190,10 @@ THANKS = Page(0, 0, "/checkout/thanks", "Thank you")
 SIGN_UP = Page(0, 0, "/sign-up", "Make an account")
 
 OUTBOUND = (
-    "https://www.youtube.com/watch?v=demo",
-    "https://www.instagram.com/demo",
-    "https://partner.example/spades",
-    "https://en.wikipedia.org/wiki/Garden_tool",
+    ("https://www.youtube.com/watch?v=demo", "Watch how it is made"),
+    ("https://www.instagram.com/demo", "Instagram"),
+    ("https://partner.example/spades", "Spades of our partner"),
+    ("https://en.wikipedia.org/wiki/Garden_tool", "More about garden tools"),
 )
 ERRORS = (
     ("TypeError", "Cannot read properties of undefined (reading 'price')", "basket.js", 214),

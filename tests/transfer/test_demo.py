@@ -76,7 +76,13 @@ def test_it_has_what_there_is_to_see(rows: list[dict[str, Any]]) -> None:
     assert {row["channel"] for row in rows} <= CHANNELS
     assert len({row["channel"] for row in rows}) > 8
     assert len({row["country"] for row in rows}) > 15
-    assert any("utm_campaign" in row for row in rows)
+    for name in ("utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content"):
+        assert any(name in row for row in rows)
+    for kind, names in (
+        ("outbound", {"url", "text", "target"}),
+        ("error", {"message", "stack", "fileName", "lineNumber", "columnNumber"}),
+    ):
+        assert all(set(json.loads(row["properties"])) == names for row in rows if row["type"] == kind)
     visits = defaultdict(set)
     for row in rows:
         visits[row["user_hash"]].add(row["session_id"])
