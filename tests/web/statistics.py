@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 from urllib.parse import quote
@@ -9,6 +11,7 @@ from urllib.parse import quote
 import pytest
 from werkzeug.test import TestResponse
 
+from tests.store.parts import REPOSITORY
 from tests.web.world import BRITISH, FIREFOX, GERMAN, Sender, Tenant, World
 
 on_both_engines = pytest.mark.parametrize("events_url", ["lake", "clickhouse"], indirect=True)
@@ -102,6 +105,18 @@ def fill(world: World, tenant: Tenant, *events: Mapping[str, Any]) -> None:
     )
     told = json.loads(answer.data)
     assert (answer.status_code, told["accepted"], told["rejected"]) == (200, len(sent), []), told
+
+
+def fill_with_demo(world: World, tenant: Tenant, *, events: int) -> None:
+    """Fill a site with demo traffic of March 2026, a goal of each kind and a funnel, by the command."""
+    command = ["demo", "--site", tenant.id, "--events", str(events), "--days", "20", "--until", "2026-03-25"]
+    subprocess.run(
+        [sys.executable, "-m", "rybbit", *command],
+        cwd=REPOSITORY,
+        env={"RYBBIT_INSTANCE_PATH": str(world.runtime.config.instance_path), "PATH": "/usr/bin:/bin"},
+        check=True,
+        capture_output=True,
+    )
 
 
 def asked(world: World, tenant: Tenant, question: str, *, key: str | None = "") -> Any:

@@ -1,108 +1,33 @@
-"""What programs that are written for this statistics API send, to the letter, and what they read of it.
+"""Programs that are written for this statistics API work unchanged: each of their calls, and what they read.
 
-They are kept by others, and not all of them can be installed; their calls are kept here. An answer is fit if
-it has what they read, in the type that they take it for.
+An answer is fit if it has what they read, in the type that they take it for.
 """
 
 import json
+from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import pytest
 
-from tests.web.statistics import fill
+from tests.web.client_calls import BUCKETS, CALLS, DAYS, DIMENSIONS, FILTERS, TIMES, Call
+from tests.web.statistics import fill, fill_with_demo
 from tests.web.world import Tenant, World
 
-# As they name a time; empty values are sent by some.
-DAYS = {"start_date": "2026-03-01", "end_date": "2026-03-31", "time_zone": "America/Mexico_City"}
-MINUTES = {"past_minutes_start": "52000000", "past_minutes_end": "0", "time_zone": "UTC"}
-EMPTY = {"start_date": "", "end_date": "", "time_zone": "UTC"}
-FROM_MINUTES = {"past_minutes_start": "52000000"}
-MOMENTS = {"start_datetime": "2026-03-01 00:00:00", "end_datetime": "2026-04-01 00:00:00"}
-TIMES = (DAYS, MINUTES, EMPTY, FROM_MINUTES, MOMENTS, {})
-FILTER = [{"parameter": "country", "type": "equals", "value": ["GB", "DE"]}]
-PAGE = {"page": "1", "limit": "200"}
+DEMO_EVENTS = 20_000
+STEPS = [
+    {"value": "/tools/*", "type": "page", "name": "A tool"},
+    {"value": "/cart", "type": "page"},
+    {"value": "purchase", "type": "event", "name": "Order"},
+]
 
-NUMBERS = ("sessions", "pageviews", "users", "pages_per_session", "bounce_rate", "session_duration")
-SESSION = ("session_id", "user_id", "country", "city", "browser", "device_type", "entry_page", "exit_page")
-EVENT = ("timestamp", "type", "event_name", "properties", "user_id", "pathname", "country", "browser")
 
-# The path, what is sent beside the time, where the rows are in the answer, the texts and numbers of a row.
-CALLS: tuple[tuple[str, dict[str, str], str, tuple[str, ...], tuple[str, ...]], ...] = (
-    ("overview", {}, "data", (), NUMBERS),
-    ("overview-bucketed", {"bucket": "day", "stat": "users"}, "data", ("time",), NUMBERS),
-    ("overview/time-series", {"bucket": "day"}, "data", ("time",), NUMBERS),
-    (
-        "metric",
-        {"parameter": "pathname", **PAGE},
-        "data.data",
-        ("value",),
-        ("count", "pageviews", "percentage"),
-    ),
-    ("metric", {"parameter": "event_name", "limit": "500"}, "data.data", ("value",), ("count", "percentage")),
-    ("page-titles", PAGE, "data.data", ("value", "pathname"), ("count", "percentage")),
-    ("session-locations", PAGE, "data", ("city", "country"), ("lat", "lon", "count")),
-    ("sessions", {**PAGE, "min_duration": "1"}, "data", SESSION, ("session_duration", "pageviews", "events")),
-    (
-        "sessions",
-        {"page": "1", "limit": "20", "identified_only": "true"},
-        "data",
-        ("identified_user_id",),
-        (),
-    ),
-    ("users", {**PAGE, "sort_by": "last_seen", "sort_order": "desc"}, "data", ("user_id",), ("sessions",)),
-    (
-        "users",
-        {"page_size": "20", "search": "ad", "search_field": "user_id"},
-        "data",
-        ("last_seen",),
-        ("events",),
-    ),
-    ("users/session-count", {"userId": "ada"}, "data", ("date",), ("sessions",)),
-    ("users/session-count", {"user_id": "ada"}, "data", ("date",), ("sessions",)),
-    ("events", {"page_size": "500", "bucket": "hour"}, "data", EVENT, ()),
-    ("events", {"limit": "200", "beforeTimestamp": "2026-12-01T00:00:00.000Z"}, "data", EVENT, ()),
-    ("events", {"since_timestamp": "2026-03-01 00:00:00.000"}, "data", EVENT, ()),
-    ("events/names", {}, "data", ("eventName",), ("count",)),
-    ("events/properties", {"event_name": "signup"}, "data", ("propertyKey", "propertyValue"), ("count",)),
-    ("events/outbound", PAGE, "data", ("url", "lastClicked"), ("count",)),
-    ("events/bucketed", {"bucket": "day", "event": "x"}, "data", ("time", "event_name"), ("event_count",)),
-    ("events/count", {"bucket": "day"}, "data", ("time",), ("pageview_count", "custom_event_count")),
-    (
-        "error-names",
-        {**PAGE, "bucket": "day"},
-        "data.data",
-        ("value", "errorName"),
-        ("count", "sessionCount"),
-    ),
-    (
-        "error-events",
-        {"errorMessage": "x is undefined", **PAGE},
-        "data.data",
-        ("timestamp", "session_id", "message", "stack", "fileName"),
-        ("lineNumber",),
-    ),
-    ("error-events", {"errorMessage": "x is undefined"}, "data", ("message",), ()),
-    (
-        "error-bucketed",
-        {"errorMessage": "x is undefined", "bucket": "day"},
-        "data",
-        ("time",),
-        ("error_count",),
-    ),
-    ("performance/overview", {}, "data", (), ("lcp_p75", "cls_p75", "fcp_p75", "ttfb_p75")),
-    ("performance/time-series", {"bucket": "year"}, "data", ("time",), ("lcp_p75", "event_count")),
-    (
-        "performance/by-dimension",
-        {"dimension": "pathname"},
-        "data.data",
-        ("pathname",),
-        ("lcp_p75", "event_count"),
-    ),
-    ("journeys", {"steps": "3", "limit": "100"}, "journeys", (), ("count", "percentage")),
-    ("goals", {"page_size": "100", "sort": "createdAt", "order": "desc"}, "data", ("goalType",), ("goalId",)),
-    ("funnels", {}, "data", ("name",), ("id",)),
-)
+@dataclass(frozen=True)
+class Filled:
+    """A site, and the names of an event, an error's message and a user that there are on it."""
+
+    tenant: Tenant
+    names: dict[str, str]
 
 
 @pytest.fixture(scope="module")
@@ -126,7 +51,30 @@ def shop(world: World) -> Tenant:
     return tenant
 
 
+@pytest.fixture(scope="module")
+def demo(world: World) -> Tenant:
+    tenant = world.add_tenant()
+    fill_with_demo(world, tenant, events=DEMO_EVENTS)
+    return tenant
+
+
+@pytest.fixture(scope="module", params=["by hand", "demo"])
+def filled(request: pytest.FixtureRequest, world: World) -> Filled:
+    """The site whose visits can be counted by hand, and one with demo traffic."""
+    if request.param == "by hand":
+        shop: Tenant = request.getfixturevalue("shop")
+        return Filled(shop, {"event": "signup", "message": "x is undefined", "user": "ada"})
+    demo: Tenant = request.getfixturevalue("demo")
+    british_or_german = f"sessions?identified_only=true&filters={quote(FILTERS[-1])}"
+    user = _call(world, demo, "GET", british_or_german)["data"][0]["user_id"]
+    return Filled(demo, {"event": "purchase", "message": "Failed to fetch", "user": user})
+
+
 def _call(world: World, tenant: Tenant, method: str, path: str, body: object = None) -> Any:
+    return _api(world, tenant, method, f"sites/{tenant.id}/{path}".rstrip("/"), body)
+
+
+def _api(world: World, tenant: Tenant, method: str, path: str, body: object = None) -> Any:
     # They say that a body is JSON also where there is none.
     headers = {
         "Authorization": f"Bearer {tenant.account_key}",
@@ -134,42 +82,109 @@ def _call(world: World, tenant: Tenant, method: str, path: str, body: object = N
         "Accept": "application/json",
     }
     data = None if body is None else json.dumps(body)
-    answer = world.client().open(f"/api/sites/{tenant.id}/{path}", method=method, data=data, headers=headers)
+    answer = world.client().open(f"/api/{path}", method=method, data=data, headers=headers)
     assert answer.status_code < 300, (path, answer.data)
     assert "application/json" in answer.headers["Content-Type"]
     return json.loads(answer.data)
 
 
-@pytest.mark.parametrize("call", CALLS, ids=lambda call: f"{call[0]}?{'&'.join(call[1])}")
-def test_a_call(
-    world: World, shop: Tenant, call: tuple[str, dict[str, str], str, tuple[str, ...], tuple[str, ...]]
-) -> None:
-    path, sent, place, texts, numbers = call
+def _rows(found: Any, place: str) -> list[Any]:
+    for name in place.split("."):
+        found = found[name]
+    return found if isinstance(found, list) else [found]
+
+
+@pytest.mark.parametrize("call", CALLS, ids=str)
+def test_a_call(world: World, filled: Filled, call: Call) -> None:
     for time in TIMES:
-        for further in ({}, {"filters": "[]"}, {"filters": json.dumps(FILTER)}, {"filters": ""}):
-            found = _call(world, shop, "GET", f"{path}?{urlencode({**time, **sent, **further})}")
-            for name in place.split("."):
-                found = found[name]
-            rows = found if isinstance(found, list) else [found]
-            assert rows, (path, time)
-            full = [row for row in rows if all(row[name] is not None for name in numbers)]
-            assert full, (path, time)
+        for further in ({}, *({"filters": each} for each in FILTERS)):
+            address = call.address(filled.names, {**time, **further})
+            rows = _rows(_call(world, filled.tenant, "GET", address), call.place)
+            full = [row for row in rows if all(row[name] is not None for name in call.numbers)]
+            assert full, address
             for row in full:
-                assert all(isinstance(row[name], str) for name in texts), row
-                assert all(isinstance(row[name], int | float) for name in numbers), row
+                assert all(isinstance(row[name], str) for name in call.texts), row
+                assert all(isinstance(row[name], int | float) for name in call.numbers), row
 
 
-def test_events_to_the_end(world: World, shop: Tenant) -> None:
-    for name, size in (("beforeTimestamp", "limit"), ("before_timestamp", "page_size")):
-        seen: list[str] = []
-        before: dict[str, str] = {}
-        while True:
-            page = _call(world, shop, "GET", f"events?{urlencode({size: '3', **before})}")
-            seen += [event["timestamp"] for event in page["data"]]
-            if not page["cursor"]["hasMore"]:
-                break
-            before = {name: page["cursor"]["oldestTimestamp"]}
-        assert len(seen) == 10
+@pytest.mark.parametrize("dimension", DIMENSIONS)
+def test_every_dimension_of_the_demo_has_values(world: World, demo: Tenant, dimension: str) -> None:
+    for time in TIMES:
+        sent = urlencode({**time, "parameter": dimension, "limit": "20", "page": "1"})
+        page = _call(world, demo, "GET", f"metric?{sent}")["data"]
+        assert page["data"]
+        assert page["totalCount"] >= len(page["data"])
+        for row in page["data"]:
+            assert isinstance(row["value"], str)
+            assert row["count"] > 0
+            assert 0 < row["percentage"] <= 100
+
+
+@pytest.mark.parametrize("bucket", BUCKETS)
+def test_every_bucket_of_the_demo(world: World, demo: Tenant, bucket: str) -> None:
+    days = {"start_date": "2026-03-18", "end_date": "2026-03-19", "time_zone": "Asia/Tokyo"}
+    sent = urlencode({**days, "bucket": bucket})
+    for path, name in (
+        ("overview-bucketed", "pageviews"),
+        ("events/bucketed", "event_count"),
+        ("events/count", "outbound_count"),
+        ("performance/time-series", "event_count"),
+        ("error-bucketed", "error_count"),
+    ):
+        rows = _call(world, demo, "GET", f"{path}?{sent}&errorMessage=Failed+to+fetch")["data"]
+        assert sum(row[name] for row in rows) > 0, path
+        assert [row["time"] for row in rows] == sorted(row["time"] for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("name", "size"), [("beforeTimestamp", "limit"), ("before_timestamp", "page_size"), ("cursor", "limit")]
+)
+@pytest.mark.parametrize(("site", "length", "total"), [("shop", "3", 10), ("demo", "200", DEMO_EVENTS)])
+def test_events_to_the_end(
+    request: pytest.FixtureRequest, world: World, name: str, size: str, site: str, length: str, total: int
+) -> None:
+    tenant: Tenant = request.getfixturevalue(site)
+    seen: list[str] = []
+    before: dict[str, str] = {}
+    for _ in range(total // int(length) + 1):
+        page = _call(world, tenant, "GET", f"events?{urlencode({size: length, **before})}")
+        seen += [event["event_id"] for event in page["data"]]
+        if not page["cursor"]["hasMore"]:
+            break
+        before = {name: page["cursor"]["oldestTimestamp"]}
+    assert len(seen) == len(set(seen)) == total
+
+
+def test_who_did_something_most_often(world: World, demo: Tenant) -> None:
+    """As a program ranks users: by the names and properties of raw events of sessions with the event."""
+    sent = {"filters": json.dumps([{"parameter": "event_name", "type": "equals", "value": ["search"]}])}
+    events = _call(world, demo, "GET", f"events?{urlencode({**sent, 'limit': '1000'})}")["data"]
+    found = [event for event in events if event["event_name"] == "search"]
+    assert {"term", "results"} == {name for event in found for name in json.loads(event["properties"])}
+    names = {event["identified_user_id"] for event in found}
+    assert names == {"", *(event["user_id"] for event in found if event["user_id"].startswith("customer-"))}
+    assert len(names) > 2
+
+
+def test_goals_and_funnels_of_the_demo(world: World, demo: Tenant) -> None:
+    goals = _call(world, demo, "GET", f"goals?{urlencode(DAYS)}")["data"]
+    assert {goal["goalType"] for goal in goals} == {"path", "event"}
+    for goal in goals:
+        assert goal["total_conversions"] > 0
+        assert _call(world, demo, "GET", f"goals/{goal['goalId']}/sessions?limit=5&page=1")["data"]
+    body = {"steps": STEPS}
+    rows = _call(world, demo, "POST", f"funnels/analyze?{urlencode(DAYS)}", body)["data"]
+    visitors = [row["visitors"] for row in rows]
+    assert visitors == sorted(visitors, reverse=True)
+    assert visitors[-1] > 0
+    assert [row["step_name"] for row in rows] == ["A tool", "/cart", "Order"]
+    for step, reached in enumerate(visitors, start=1):
+        further = visitors[step] if step < len(visitors) else reached
+        for mode, expected in (("reached", reached), ("dropped", reached - further)):
+            path = (
+                f"funnels/{step}/sessions?{urlencode({**DAYS, 'mode': mode, 'limit': '1000', 'page': '1'})}"
+            )
+            assert len(_call(world, demo, "POST", path, body)["data"]) == min(expected, 1000)
 
 
 def test_what_they_change(world: World, shop: Tenant) -> None:
@@ -195,7 +210,7 @@ def test_what_they_change(world: World, shop: Tenant) -> None:
         assert _call(world, shop, "DELETE", path)["success"] is True
 
 
-def test_one_session_one_user_and_how_many_are_there(world: World, shop: Tenant) -> None:
+def test_one_session_and_how_many_are_there(world: World, shop: Tenant) -> None:
     row = _call(world, shop, "GET", "sessions")["data"][-1]
     found = _call(world, shop, "GET", f"sessions/{row['session_id']}?limit=100&offset=0")["data"]
     assert found["session"]["session_id"] == row["session_id"]
@@ -204,8 +219,51 @@ def test_one_session_one_user_and_how_many_are_there(world: World, shop: Tenant)
     assert _call(world, shop, "GET", "users/ada")["data"]["sessions"] == 2
     assert isinstance(_call(world, shop, "GET", "live-user-count")["count"], int)
     assert isinstance(_call(world, shop, "GET", "live-user-count?minutes=30")["count"], int)
-    retention = _call(world, shop, "GET", f"retention?mode=week&range=90&{urlencode(DAYS)}")["data"]
-    assert {"cohorts", "maxPeriods", "mode", "range"} == set(retention)
+
+
+@pytest.mark.parametrize("mode", ["day", "week"])
+def test_who_came_back(world: World, filled: Filled, mode: str) -> None:
+    path = f"retention?mode={mode}&range=90&{urlencode(DAYS)}"
+    found = _call(world, filled.tenant, "GET", path)["data"]
+    assert {"cohorts", "maxPeriods", "mode", "range"} == set(found)
+    for cohort in found["cohorts"].values():
+        assert cohort["size"] > 0
+        assert cohort["percentages"][0] == 100
+        assert all(each is None or 0 <= each <= 100 for each in cohort["percentages"])
+
+
+def test_traits_that_they_look_for(world: World, filled: Filled) -> None:
+    assert _call(world, filled.tenant, "GET", "user-traits/keys")["keys"] == []
+    for path, name in (("values?key=plan&limit=1000", "values"), ("users?key=plan&value=pro", "users")):
+        found = _call(world, filled.tenant, "GET", f"user-traits/{path}")
+        assert (found[name], found["total"], found["hasMore"]) == ([], 0, False)
+
+
+def test_sites_and_their_settings(world: World, tenant: Tenant) -> None:
+    (organization,) = _api(world, tenant, "GET", "organizations")
+    assert all(isinstance(organization[name], str) for name in ("id", "name", "slug", "role"))
+    (listed,) = organization["sites"]
+    assert (listed["siteId"], listed["id"], listed["public"]) == (tenant.site_id, tenant.id, False)
+    assert all(isinstance(listed[name], str) for name in ("name", "domain", "createdAt", "organizationId"))
+    members = _api(world, tenant, "GET", f"organizations/{organization['id']}/members")
+    assert all(isinstance(members[0][name], str) for name in ("id", "name", "email", "role"))
+    assert isinstance(_api(world, tenant, "GET", "version")["version"], str)
+    assert isinstance(_api(world, tenant, "GET", "config")["disableSignup"], bool)
+    assert _call(world, tenant, "GET", "has-data") == {"hasData": False}
+    # As they make one: with switches that are off, and named after its domain.
+    switches = dict.fromkeys(("public", "saltUserIds", "sessionReplay", "webVitals", "trackErrors"), False)
+    domain = f"new.{tenant.domain}"
+    body = {"domain": domain, "name": domain, "blockBots": True, **switches}
+    made = _api(world, tenant, "POST", f"organizations/{organization['id']}/sites", body)
+    assert (made["domain"], made["organizationId"]) == (domain, organization["id"])
+    changes = {"name": "New", "trackIp": True, "excludedIPs": ["10.0.0.0/8"], "excludedCountries": ["US"]}
+    for site in (made["siteId"], made["id"]):
+        changed = _api(world, tenant, "PUT", f"sites/{site}/config", changes)
+        assert changed["success"] is True
+        assert changes.items() <= changed["config"].items()
+    assert _api(world, tenant, "GET", f"sites/{made['id']}/excluded-ips")["excludedIPs"] == ["10.0.0.0/8"]
+    assert _api(world, tenant, "GET", f"sites/{made['id']}")["trackIp"] is True
+    assert _api(world, tenant, "DELETE", f"sites/{made['siteId']}")["success"] is True
 
 
 def test_errors_as_the_web_sdk_sends_them(world: World, tenant: Tenant) -> None:
