@@ -1,6 +1,8 @@
 """Browsers that are signed in: the cookie, and the token that proves a write comes from our own pages."""
 
+from collections.abc import Callable
 from datetime import timedelta
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from flask import Response, current_app, request, session
@@ -13,11 +15,14 @@ from rybbit.extensions import db
 from rybbit.models import Session
 from rybbit.services.sign_in import SESSION_LIFE, session_for
 
+_View = TypeVar("_View", bound=Callable[..., Any])
+
 COOKIE = "rybbit_session"
 CSRF_HEADER = "X-CSRFToken"
 CSRF_FIELD = "csrf_token"
 
 _READING = {"GET", "HEAD", "OPTIONS"}
+_ONLY_READS = "only_reads"
 _FOUND = "rybbit.session"
 _BOUND_TO = "signed_in"
 
@@ -33,6 +38,12 @@ def signed_in_session() -> Session | None:
         environ[_FOUND] = _look_up()
     found: Session | None = environ[_FOUND]
     return found
+
+
+def only_reads(view: _View) -> _View:
+    """Mark a view that changes nothing though it takes a body: a browser needs no CSRF token for it."""
+    view.__dict__[_ONLY_READS] = True
+    return view
 
 
 def csrf_token_for(signed_in: Session) -> str:
@@ -80,9 +91,14 @@ def _look_up() -> Session | None:
         # The use was noted. Others must not wait for this write until the request has ended.
         db.session.commit()
         request.environ["rybbit.session_extended"] = True
-    if request.method not in _READING:
+    if _changes_something():
         _check_csrf(found)
     return found
+
+
+def _changes_something() -> bool:
+    view = current_app.view_functions.get(request.endpoint or "")
+    return request.method not in _READING and not getattr(view, _ONLY_READS, False)
 
 
 def _check_csrf(signed_in: Session) -> None:

@@ -18,6 +18,7 @@ from rybbit.web.api import asking
 from rybbit.web.api.answers import MODE_QUERY, PAGES_QUERY, QUESTION_QUERY, FunnelDone, Rows
 from rybbit.web.api.description import Caller, Done, describe, shown
 from rybbit.web.bodies import json_body
+from rybbit.web.sign_in import only_reads
 
 blueprint = Blueprint("funnels", __name__, url_prefix="/api/sites/<site_id>/funnels")
 
@@ -72,6 +73,7 @@ def delete(site_id: str, funnel_id: str) -> Response:
 
 
 @blueprint.post("/analyze")
+@only_reads
 @describe(
     "How far visits come in a funnel",
     answer=Rows,
@@ -89,6 +91,7 @@ def analyze(site_id: str) -> Response:
 
 
 @blueprint.post("/<int:step_number>/sessions")
+@only_reads
 @describe(
     "Sessions that came to a step of a funnel, or no further",
     answer=Rows,

@@ -9,10 +9,13 @@ from pydantic.alias_generators import to_camel
 from pydantic.json_schema import models_json_schema
 from werkzeug.routing import Map
 
+from rybbit.models import Scope
 from rybbit.web.api.description import Caller, Operation, Refusal, operation_of
 
 _PLACE = re.compile(r"<(?:[a-z]+:)?([a-z_]+)>")
 _WRITING = {"POST", "PUT", "DELETE"}
+# What these allow only reads, also where it takes a body.
+_READING_SCOPES = {Scope.STATS_READ, Scope.SITES_READ}
 _REF = "#/components/schemas/{model}"
 # One path may not be there under two names, so this one is described where sites are shown.
 _SAME_PATH = {"/api/sites/{organizationId}": "/api/sites/{siteId}"}
@@ -229,7 +232,7 @@ def _security(endpoint: Endpoint) -> list[dict[str, list[str]]]:
     if endpoint.operation.caller is Caller.ANYBODY:
         return []
     session: dict[str, list[str]] = {"session": []}
-    if endpoint.method in _WRITING:
+    if endpoint.method in _WRITING and endpoint.operation.scope not in _READING_SCOPES:
         session["csrf"] = []
     ways: list[dict[str, list[str]]] = [{"key": []}, session]
     return [*ways, {"privateLink": []}, {}] if endpoint.operation.caller is Caller.VIEWER else ways

@@ -21,11 +21,13 @@ from rybbit.web.api.site_models import (
     SiteMembersBody,
 )
 from rybbit.web.bodies import body_as
+from rybbit.web.sign_in import only_reads
 
 blueprint = Blueprint("site_access", __name__, url_prefix="/api/sites/<site_id>")
 
 
 @blueprint.post("/exclusions/test")
+@only_reads
 @describe(
     "Try the exclusions",
     answer=ExclusionVerdict,
