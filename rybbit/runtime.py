@@ -136,7 +136,7 @@ class Runtime:
     def _mover_jobs(self) -> list[Job]:
         return [
             Job("journal file", 0.25, self.journal.close_if_due),
-            Job("mover", 0.5, self.mover.tick),
+            Job("mover", 0.25, self.mover.tick),
             Job("rewrite", 5, self._start_rewrite),
             Job("retention", 30, self.keep_retention),
             Job("receipts", 600, self.receipts.forget_old),
