@@ -19,10 +19,11 @@ from rybbit.store.clickhouse_batch import Piece, pieces_of
 from rybbit.store.clickhouse_erasures import Erasures
 from rybbit.store.clickhouse_journal import FilesChanged, View, look
 from rybbit.store.clickhouse_progress import Progress
-from rybbit.store.clickhouse_query import compose, query_settings, with_visits
+from rybbit.store.clickhouse_query import Statement, compose, query_settings, with_visits
 from rybbit.store.clickhouse_rewrite import Eraser
 from rybbit.store.clickhouse_server import BadPattern, ClickHouseServer
 from rybbit.store.clickhouse_tables import COLUMN_NAMES, Tables
+from rybbit.store.clickhouse_turns import Turns
 from rybbit.store.deadline import Deadline
 from rybbit.store.export import ByteStream, Form, Selection, export_by_pages
 from rybbit.store.journal_files import JournalFolder
@@ -33,6 +34,7 @@ from rybbit.store.visit import Visits
 logger = logging.getLogger(__name__)
 
 _LOOKS = 50
+_HEALTH_SECONDS = 3
 _ONE_BLOCK = 2**40
 # A piece goes in as one block, or a retry would find half of it; and is there when we are told so.
 _INSERT_SETTINGS = {
@@ -74,6 +76,8 @@ class ClickHouseStore:
             FileLock(options.folder / "rewrite.lock"),
         )
         self._deadline = Deadline()
+        self._health = Deadline()
+        self._turns = Turns()
         self._is_ready = False
         self._is_compared = False
 
@@ -177,16 +181,20 @@ class ClickHouseStore:
             TooSlow: it takes longer than it may.
             Unavailable: the server does not answer.
         """
-        self._make_ready()
-        statement = compose(
-            sql if visits is None else with_visits(sql, visits),
-            parameters or {},
-            view=self._view(scope),
-            stored=self._tables.events,
-            last_id=self._progress.last_id,
-            scope=scope,
-            all_inline=self._address.is_in_process,
-        )
+        with self._turns.turn():
+            self._make_ready()
+            statement = compose(
+                sql if visits is None else with_visits(sql, visits),
+                parameters or {},
+                view=self._view(scope),
+                stored=self._tables.events,
+                last_id=self._progress.last_id,
+                scope=scope,
+                all_inline=self._address.is_in_process,
+            )
+            return self._ask(statement, seconds)
+
+    def _ask(self, statement: Statement, seconds: float | None) -> list[tuple[Any, ...]]:
         settings = query_settings(seconds=seconds, in_cluster=bool(self._address.cluster))
 
         def ask() -> list[tuple[Any, ...]]:
@@ -218,19 +226,23 @@ class ClickHouseStore:
     def accepts_pattern(self, pattern: str) -> bool:
         """See `EventStore.accepts_pattern`."""
         try:
-            self._server.rows("select match('', {pattern:String})", {"pattern": pattern})
+            with self._turns.turn():
+                self._server.rows("select match('', {pattern:String})", {"pattern": pattern})
         except BadPattern:
             return False
         return True
 
     def is_well(self) -> bool:
-        """See `EventStore.is_well`."""
+        """See `EventStore.is_well`; a server that takes long to say so is not."""
         try:
-            self._make_ready()
-            self._server.rows("select 1")
+            self._health.run(self._greet, seconds=_HEALTH_SECONDS)
         except Unavailable:
             return False
         return True
+
+    def _greet(self) -> None:
+        self._make_ready()
+        self._server.rows("select 1")
 
     def needs_rewrite(self) -> bool:
         """See `EventStore.needs_rewrite`."""
