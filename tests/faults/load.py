@@ -67,11 +67,14 @@ class Load:
     given up after one try. `unexpected` holds the answers that are neither a success nor a 503.
     """
 
-    def __init__(self, instance: Instance, ports: Sequence[int], *, threads: int, name: str) -> None:
+    def __init__(
+        self, instance: Instance, ports: Sequence[int], *, threads: int, name: str, pause: float
+    ) -> None:
         self.sent: set[str] = set()
         self.acknowledged: set[str] = set()
         self.unexpected: list[tuple[int, dict[str, Any]]] = []
         self.unavailable = 0
+        self._pause = pause
         self._stopping = threading.Event()
         self._threads = [
             threading.Thread(
@@ -88,7 +91,7 @@ class Load:
             self.sent.add(event_id)
             while not self._send(sender, event_id) and number % 2 and not self._stopping.is_set():
                 time.sleep(_AFTER_FAILURE)
-            if self._stopping.is_set():
+            if self._stopping.wait(self._pause):
                 break
         sender.close()
 
@@ -133,9 +136,14 @@ class Load:
 
 
 @contextmanager
-def load_on(instance: Instance, *ports: int, threads: int = 6, name: str = "event") -> Iterator[Load]:
-    """Load on one or several servers of an instance, for as long as the context lasts."""
-    load = Load(instance, ports, threads=threads, name=name)
+def load_on(
+    instance: Instance, *ports: int, threads: int = 6, name: str = "event", pause: float = 0
+) -> Iterator[Load]:
+    """Load on one or several servers of an instance, for as long as the context lasts.
+
+    Each thread pauses for so many seconds between two events.
+    """
+    load = Load(instance, ports, threads=threads, name=name, pause=pause)
     try:
         yield load
     finally:
