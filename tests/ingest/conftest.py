@@ -6,9 +6,9 @@ import pytest
 from sqlalchemy import Engine, create_engine
 
 from rybbit.database import configure_engine
-from tests.store.conftest import clocks, new_parts, parts
+from tests.store.conftest import clocks, events_engine, new_parts, parts
 
-__all__ = ["clocks", "control", "new_parts", "parts"]
+__all__ = ["clocks", "control", "events_engine", "new_parts", "parts"]
 
 
 @pytest.fixture

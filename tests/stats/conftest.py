@@ -1,5 +1,5 @@
 """A store to ask, without an app."""
 
-from tests.store.conftest import clocks, keeper, new_clickhouse, new_parts, parts, small_server
+from tests.store.conftest import clocks, events_engine, keeper, new_clickhouse, new_parts, parts, small_server
 
-__all__ = ["clocks", "keeper", "new_clickhouse", "new_parts", "parts", "small_server"]
+__all__ = ["clocks", "events_engine", "keeper", "new_clickhouse", "new_parts", "parts", "small_server"]

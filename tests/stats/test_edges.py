@@ -14,8 +14,10 @@ from tests.stats.hand_made import HOUR, MINUTE, NOON, asking, event
 from tests.stats.questions import as_question
 from tests.stats.reference.asked import Event
 from tests.stats.reference.traffic import as_line
-from tests.store.conftest import Clocks
+from tests.store.conftest import Clocks, on_both_engines
 from tests.store.parts import Parts
+
+pytestmark = on_both_engines
 
 Filter = tuple[str, str, Any]
 

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from rybbit.stats.events import SHOWN, EventPage, event_page, shown_visitor
 from rybbit.stats.period import Period, parse_period
 from rybbit.stats.question import Question
-from tests.store.parts import NOON_MS, Parts, PartsMaker, line, make_parts
+from tests.store.conftest import on_both_engines
+from tests.store.parts import NOON_MS, Parts, PartsMaker, line
 
 ALL_TIME = Question(1, parse_period({}))
 UTC = ZoneInfo("UTC")
@@ -38,6 +39,7 @@ def _ids(pages: list[EventPage]) -> list[int]:
     return [int(event["event_id"], 16) for page in pages for event in page.events]
 
 
+@on_both_engines
 class TestPages:
     """Turning pages."""
 
@@ -66,6 +68,7 @@ class TestPages:
     )
     def test_none_is_skipped_and_none_doubled(
         self,
+        new_parts: PartsMaker,
         tmp_path_factory: pytest.TempPathFactory,
         offsets: list[int],
         cuts: tuple[int, int],
@@ -73,7 +76,7 @@ class TestPages:
         bounds: tuple[int, int] | None,
         since: int | None,
     ) -> None:
-        parts = make_parts(tmp_path_factory.mktemp("pages"))
+        parts = new_parts(tmp_path_factory.mktemp("pages"))
         lines = [line(number, timestamp=NOON_MS + offset) for number, offset in enumerate(offsets, start=1)]
         low, high = sorted(cuts)
         parts.move_line(*lines[:low])
@@ -93,7 +96,6 @@ class TestPages:
         )
         assert _ids(pages) == [number for _, number in expected]
         assert all(len(page.events) >= page_size for page in pages[:-1])
-        parts.close()
 
     def test_other_sites_are_not_shown(self, parts: Parts) -> None:
         parts.store_line(line(1, 1), line(2, 2), line(3, 1))
@@ -113,6 +115,7 @@ class TestPages:
         assert not page.has_more
 
 
+@on_both_engines
 class TestShown:
     """What an event shows."""
 
@@ -149,7 +152,8 @@ class TestShown:
         assert "ip" not in self._one(parts)
         assert self._one(parts, with_addresses=True)["ip"] == "192.0.2.1"
 
-    @given(st.integers(-(2**63), 2**63 - 1), st.integers(-(2**63), 2**63 - 1))
-    def test_visitors_keep_apart(self, one: int, other: int) -> None:
-        assert re.fullmatch("[0-9a-f]{16}", shown_visitor(one))
-        assert (shown_visitor(one) == shown_visitor(other)) == (one == other)
+
+@given(st.integers(-(2**63), 2**63 - 1), st.integers(-(2**63), 2**63 - 1))
+def test_visitors_keep_apart(one: int, other: int) -> None:
+    assert re.fullmatch("[0-9a-f]{16}", shown_visitor(one))
+    assert (shown_visitor(one) == shown_visitor(other)) == (one == other)

@@ -11,7 +11,7 @@ from rybbit.errors import InvalidInput
 from rybbit.stats.inspector import InspectorPage, explain_address, inspector_page
 from rybbit.store.event import SEQUENCE_BITS, first_id_at
 from rybbit.store.unkept import SHOWN_MS, Unkept, UnkeptFile
-from tests.store.conftest import Clocks
+from tests.store.conftest import Clocks, on_both_engines
 from tests.store.parts import Parts, PartsMaker, line
 
 
@@ -47,6 +47,7 @@ class Looker:
         return page
 
 
+@on_both_engines
 class TestOneLook:
     """What is there."""
 
@@ -131,6 +132,7 @@ def test_why_an_address(origin: dict[str, object] | None, sentence: str) -> None
     assert explain_address({"address_from": origin}) == sentence
 
 
+@on_both_engines
 class TestLookingAgain:
     """Each look shows what came since."""
 

@@ -3,8 +3,10 @@
 import pytest
 
 from rybbit.stats.live import has_data, live_user_count
-from tests.store.conftest import Clocks
+from tests.store.conftest import Clocks, on_both_engines
 from tests.store.parts import Parts, entry, line
+
+pytestmark = on_both_engines
 
 MINUTE_MS = 60_000
 

@@ -10,7 +10,10 @@ import pytest
 from rybbit.stats.overview import Overview, overview
 from rybbit.stats.period import parse_period
 from rybbit.stats.question import Question
+from tests.store.conftest import on_both_engines
 from tests.store.parts import NOON_MS, Parts, PartsMaker, line
+
+pytestmark = on_both_engines
 
 ALL_TIME = Question(1, parse_period({}))
 DAY_MS = 86_400_000

@@ -6,7 +6,10 @@ import pytest
 
 from rybbit import clock
 from rybbit.stats.traffic import DAYS, Traffic, recent_traffic
+from tests.store.conftest import on_both_engines
 from tests.store.parts import NOON_MS, Parts, line
+
+pytestmark = on_both_engines
 
 DAY_MS = 86_400_000
 MIDNIGHT_MS = NOON_MS // DAY_MS * DAY_MS

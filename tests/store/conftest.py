@@ -12,18 +12,29 @@ from rybbit.store import lake
 from tests.store.clickhouse_parts import SmallServer, drop_database, make_clickhouse_parts
 from tests.store.parts import Parts, PartsMaker, make_parts
 
+on_both_engines = pytest.mark.parametrize("events_engine", ["lake", "clickhouse"], indirect=True)
+"""Has tests that ask for parts run with the lake and with ClickHouse."""
+
 
 @pytest.fixture
-def new_parts(tmp_path: Path) -> Iterator[PartsMaker]:
-    """Makes the parts of as many processes as the test wants, all on one folder."""
-    made: list[Parts] = []
+def events_engine(request: pytest.FixtureRequest) -> str:
+    """What keeps the events of the parts: the lake, unless the test is `on_both_engines`."""
+    return str(getattr(request, "param", "lake"))
 
-    def make(**settings: Any) -> Parts:
-        made.append(make_parts(tmp_path, **settings))
+
+@pytest.fixture
+def new_parts(tmp_path: Path, events_engine: str) -> Iterator[PartsMaker]:
+    """Makes the parts of as many processes as the test wants, all on one folder unless another is given."""
+    made: list[Parts] = []
+    make_any = make_parts if events_engine == "lake" else make_clickhouse_parts
+
+    def make(folder: Path = tmp_path, **settings: Any) -> Parts:
+        made.append(make_any(folder, **settings))
         return made[-1]
 
     yield make
     for parts in made:
+        drop_database(parts.store)
         parts.close()
 
 

@@ -2,7 +2,10 @@
 
 from rybbit.store.event import first_id_at
 from rybbit.store.history import StoredHistory
+from tests.store.conftest import on_both_engines
 from tests.store.parts import NOON_MS, Parts, line
+
+pytestmark = on_both_engines
 
 MINUTE_MS = 60_000
 BLOCK_MS = 240 * MINUTE_MS
