@@ -15,6 +15,7 @@ from rybbit.stats.events import event_page
 from rybbit.stats.overview import overview
 from rybbit.stats.period import Period, parse_period
 from rybbit.stats.question import Question
+from rybbit.store.base import EventStore
 from rybbit.store.journal_files import JournalFolder
 from rybbit.store.lake import LakeOptions, LakeStore
 from rybbit.store.mover import Mover
@@ -39,11 +40,11 @@ def open_store(folder: Path, *, keep_answers: int = 0) -> LakeStore:
     )
 
 
-def filled_store(folder: Path, count: int, *, sites: int) -> LakeStore:
-    """A compacted lake with so many events of the last 30 days."""
+def filled_store(folder: Path, count: int, *, sites: int, store: EventStore | None = None) -> EventStore:
+    """A compacted store, the lake unless another is given, with so many events of the last 30 days."""
     journal = JournalFolder(folder / "journal")
     journal.create()
-    store = open_store(folder)
+    store = store or open_store(folder)
     mover = Mover(
         journal,
         store,
