@@ -71,6 +71,7 @@ FLASK_IN = {"factory", "extension", "extensions", "config", "cli", "security", "
 ENGINES: dict[str, str | tuple[str, ...]] = {
     # It also writes the files that are exported, and sorts those that are imported.
     "duckdb": ("store.lake", "store.export", "transfer.tables"),
+    "arro3": "store.export_pages",
     "deltalake": "store.lake",
     "clickhouse_connect": "store.clickhouse",
 }

@@ -25,8 +25,10 @@ from rybbit.store.clickhouse_server import BadPattern, ClickHouseServer
 from rybbit.store.clickhouse_tables import COLUMN_NAMES, Tables
 from rybbit.store.clickhouse_turns import Turns
 from rybbit.store.deadline import Deadline
-from rybbit.store.export import ByteStream, Form, Selection, export_by_pages
+from rybbit.store.export import ByteStream, Form, Selection
+from rybbit.store.export_pages import export_by_pages
 from rybbit.store.journal_files import JournalFolder
+from rybbit.store.lake_lines import open_engine
 from rybbit.store.options import StoreOptions
 from rybbit.store.tombstones import Tombstones
 from rybbit.store.visit import Visits
@@ -182,15 +184,8 @@ class ClickHouseStore:
             Unavailable: the server does not answer.
         """
         with self._turns.turn():
-            self._make_ready()
-            statement = compose(
-                sql if visits is None else with_visits(sql, visits),
-                parameters or {},
-                view=self._view(scope),
-                stored=self._tables.events,
-                last_id=self._progress.last_id,
-                scope=scope,
-                all_inline=self._address.is_in_process,
+            statement = self._statement(
+                sql if visits is None else with_visits(sql, visits), parameters or {}, scope
             )
             return self._ask(statement, seconds)
 
@@ -205,6 +200,18 @@ class ClickHouseStore:
         # The server gives it up as well, but looks for that between two lots of rows only.
         return ask() if seconds is None else self._deadline.run(ask, seconds=seconds)
 
+    def _statement(self, sql: str, parameters: Mapping[str, Any], scope: Scope) -> Statement:
+        self._make_ready()
+        return compose(
+            sql,
+            parameters,
+            view=self._view(scope),
+            stored=self._tables.events,
+            last_id=self._progress.last_id,
+            scope=scope,
+            all_inline=self._address.is_in_process,
+        )
+
     def _view(self, scope: Scope) -> View:
         for _ in range(_LOOKS):
             if self._progress.known() is None:
@@ -218,10 +225,16 @@ class ClickHouseStore:
     def export(self, selection: Selection, form: Form) -> ByteStream:
         """See `EventStore.export`; what comes in while it is read may be in it or not."""
 
-        def ask(sql: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
-            return self.query(sql, parameters, scope=selection.scope)
+        settings = query_settings(seconds=None, in_cluster=bool(self._address.cluster))
 
-        return export_by_pages(ask, selection, form)
+        def ask(sql: str, parameters: Mapping[str, Any]) -> bytes:
+            with self._turns.turn():
+                page = self._statement(sql, parameters, selection.scope)
+                return self._server.lines(page.sql, page.parameters, tables=page.tables, settings=settings)
+
+        spill = self._options.folder / "export.spill"
+        engine = open_engine(memory=self._options.memory, threads=1, spill=spill)
+        return export_by_pages(ask, selection, form, engine=engine)
 
     def accepts_pattern(self, pattern: str) -> bool:
         """See `EventStore.accepts_pattern`."""

@@ -33,6 +33,15 @@ _TABLE_SETTINGS = {
     "input_format_allow_errors_num": 1_000_000_000,
     "input_format_allow_errors_ratio": 1,
 }
+# Lines are sent when all are there, since the driver would take an error behind some for one of them. As a
+# number -0.0 would be written as -0, which is read as 0.
+_ANSWER_SETTINGS = {
+    "wait_end_of_query": 1,
+    "output_format_json_quote_64bit_floats": 1,
+    "output_format_json_quote_denormals": 1,
+    "output_format_json_quote_64bit_integers": 0,
+    "output_format_json_escape_forward_slashes": 0,
+}
 
 
 class BadPattern(Unavailable):
@@ -91,16 +100,39 @@ class ClickHouseServer:
             BadPattern: a pattern is none.
             Unavailable: the server does not answer, or refuses.
         """
-        chosen = {**(settings or {}), **(_TABLE_SETTINGS if tables else {})}
+        with self._answering() as client, self._sent(sql, parameters, tables, settings) as sent:
+            return [tuple(row) for row in client.query(**sent).result_rows]
+
+    def lines(
+        self,
+        sql: str,
+        parameters: Mapping[str, Any] | None = None,
+        *,
+        tables: Sequence[SentTable] = (),
+        settings: Mapping[str, Any] | None = None,
+    ) -> bytes:
+        """The rows of a query as JSON lines, floating point numbers as texts; for the rest see `rows`."""
+        chosen = {**(settings or {}), **_ANSWER_SETTINGS}
+        with self._answering() as client, self._sent(sql, parameters, tables, chosen) as sent:
+            return client.raw_query(**sent, fmt=_LINE_FORMAT)
+
+    @contextmanager
+    def _sent(
+        self,
+        sql: str,
+        parameters: Mapping[str, Any] | None,
+        tables: Sequence[SentTable],
+        settings: Mapping[str, Any] | None,
+    ) -> Iterator[dict[str, Any]]:
+        """What the driver is given for a query."""
         in_process = self.address.is_in_process
-        with self._answering() as client, _as_files(tables if in_process else ()) as relations:
-            result = client.query(
-                f"with {relations}{sql[5:]}" if relations else sql,
-                dict(parameters or {}),
-                settings=chosen,
-                external_data=None if in_process else _external(tables),
-            )
-            return [tuple(row) for row in result.result_rows]
+        with _as_files(tables if in_process else ()) as relations:
+            yield {
+                "query": f"with {relations}{sql[5:]}" if relations else sql,
+                "parameters": dict(parameters or {}),
+                "settings": {**(settings or {}), **(_TABLE_SETTINGS if tables else {})},
+                "external_data": None if in_process else _external(tables),
+            }
 
     def run(self, sql: str, settings: Mapping[str, Any] | None = None) -> None:
         """Run a statement that gives no rows.

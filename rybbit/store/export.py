@@ -5,15 +5,12 @@ An engine says what the rows are; DuckDB writes them, into a pipe, as fast as wh
 
 import contextlib
 import fcntl
-import json
 import os
-import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from rybbit.errors import Unavailable
 from rybbit.store.base import EVERYTHING, Scope
@@ -25,7 +22,6 @@ if TYPE_CHECKING:
 _PIPE_BYTES = 1024 * 1024
 # Deleted events are to be gone from disk within two hours, and an export keeps files that have them.
 _LONGEST_SECONDS = 3600.0
-_PAGE_EVENTS = 20_000
 _ISO = "'%Y-%m-%dT%H:%M:%S.%gZ'"
 
 
@@ -113,9 +109,11 @@ class CopyStream:
         form: Form,
         *,
         release: Callable[[], object],
+        cause: Callable[[], BaseException | None] = lambda: None,
     ) -> None:
         self._engine = engine
         self._release = release
+        self._cause = cause
         self._error: BaseException | None = None
         self._is_late = False
         self._reader, writer = os.pipe()
@@ -157,7 +155,7 @@ class CopyStream:
         if not piece and self._is_late:
             raise Unavailable("The export took too long")
         if not piece and self._error is not None:
-            raise self._error
+            raise self._cause() or self._error
         return piece
 
     def __iter__(self) -> Self:
@@ -182,72 +180,3 @@ class CopyStream:
         self._thread.join()
         self._engine.close()
         self._release()
-
-
-Pages = Callable[[str, Mapping[str, Any]], list[tuple[Any, ...]]]
-"""Rows of a query over `events`, as `EventStore.query` gives them."""
-
-
-def export_by_pages(query: Pages, selection: Selection, form: Form) -> CopyStream:
-    """The export of an engine that can only be asked: page by page into a temporary file, then formatted.
-
-    Such a file needs as much room as the events as JSON. What comes in meanwhile may be in it or not.
-    """
-    import duckdb
-
-    spool = tempfile.NamedTemporaryFile("w+b", suffix=".jsonl")  # noqa: SIM115 -- closed with the stream
-    try:
-        _fill(spool, query, selection)
-        engine = duckdb.connect(":memory:", config={"threads": 1, "memory_limit": "256MB"})
-        types = ", ".join(f"{output.name}: '{_SPOOLED[output.kind]}'" for output in selection.outputs)
-        rows = f"read_json('{Path(spool.name)}', format = 'newline_delimited', columns = {{{types}}})"
-        return CopyStream(
-            engine, formatted(selection.outputs, form, f"select * from {rows}"), {}, form, release=spool.close
-        )
-    except BaseException:
-        spool.close()
-        raise
-
-
-_SPOOLED = {
-    Kind.IDENTIFIER: "bigint",
-    Kind.INTEGER: "integer",
-    Kind.NUMBER: "double",
-    Kind.TEXT: "varchar",
-    Kind.TIME: "timestamp",
-}
-
-
-def _fill(spool: IO[bytes], query: Pages, selection: Selection) -> None:
-    texts = {output.name: output.sql for output in selection.outputs}
-    for output in selection.outputs:
-        if output.kind is Kind.TIME:
-            texts[output.name] = f"epoch_ms({output.sql})"
-    columns = ", ".join(texts.values())
-    moment, last = -1, 0
-    while True:
-        sql = (
-            f"select epoch_ms(timestamp), id, {columns} from events where {selection.condition}"
-            " and epoch_ms(timestamp) >= $page_ms and (epoch_ms(timestamp) > $page_ms or id > $page_id)"
-            f" order by timestamp, id limit {_PAGE_EVENTS}"
-        )
-        rows = query(sql, {**selection.parameters, "page_ms": moment, "page_id": last})
-        spool.writelines(_line(selection.outputs, row[2:]) for row in rows)
-        if len(rows) < _PAGE_EVENTS:
-            spool.flush()
-            return
-        moment, last = int(rows[-1][0]), int(rows[-1][1])
-
-
-def _line(outputs: Sequence[Output], values: Sequence[Any]) -> bytes:
-    row = {
-        output.name: _moment(value) if output.kind is Kind.TIME else value
-        for output, value in zip(outputs, values, strict=True)
-    }
-    return json.dumps(row).encode() + b"\n"
-
-
-def _moment(milliseconds: Any) -> str:
-    from rybbit import clock
-
-    return clock.from_ms(int(milliseconds)).isoformat(sep=" ", timespec="milliseconds")[:23]

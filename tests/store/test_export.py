@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,9 @@ import pytest
 
 from rybbit.store.base import Scope
 from rybbit.store.event import Kind
-from rybbit.store.export import ByteStream, Form, Output, Selection, export_by_pages
+from rybbit.store.export import ByteStream, Form, Output, Selection
+from rybbit.store.export_pages import Ask, export_by_pages
+from rybbit.store.lake_lines import open_engine
 from tests.store.clickhouse_parts import drop_database, make_clickhouse_parts
 from tests.store.parts import NOON_MS, Parts, entry, line, make_parts
 
@@ -67,6 +70,20 @@ def whole(stream: ByteStream) -> bytes:
     return data
 
 
+def new_engine(folder: Path) -> duckdb.DuckDBPyConnection:
+    return open_engine(memory="256MB", threads=1, spill=folder / "spill")
+
+
+def asks(parts: Parts) -> Ask:
+    """Pages of the lake."""
+
+    def ask(sql: str, parameters: Mapping[str, Any]) -> bytes:
+        rows = parts.store.query(f"select cast(to_json(page) as varchar) from ({sql}) as page", parameters)
+        return "".join(f"{row[0]}\n" for row in rows).encode()
+
+    return ask
+
+
 def read(data: bytes, form: Form, tmp_path: Path) -> list[tuple[str | None, ...]]:
     """The rows of an export as texts, with the apostrophes of CSV taken off."""
     if form is Form.JSONL:
@@ -105,7 +122,7 @@ def test_every_event_is_there_once_as_it_was_stored(
     if engine == "lake":
         stream: ByteStream = parts.store.export(chosen, form)
     else:
-        stream = export_by_pages(parts.store.query, chosen, form)
+        stream = export_by_pages(asks(parts), chosen, form, engine=new_engine(tmp_path))
     assert sorted(read(whole(stream), form, tmp_path), key=str) == sorted(expected, key=str)
 
 
@@ -127,9 +144,11 @@ def test_nothing_gives_a_file_without_rows(form: Form, parts: Parts, tmp_path: P
 def test_pages_that_share_a_moment_neither_skip_nor_double(
     parts: Parts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("rybbit.store.export._PAGE_EVENTS", 7)
+    monkeypatch.setattr("rybbit.store.export_pages._FIRST_EVENTS", 7)
+    monkeypatch.setattr("rybbit.store.export_pages._PAGE_EVENTS", 7)
     parts.move_line(*(line(number, timestamp=NOON_MS + number // 10) for number in range(1, 101)))
-    rows = read(whole(export_by_pages(parts.store.query, selection(), Form.JSONL)), Form.JSONL, tmp_path)
+    stream = export_by_pages(asks(parts), selection(), Form.JSONL, engine=new_engine(tmp_path))
+    rows = read(whole(stream), Form.JSONL, tmp_path)
     assert [row[1] for row in rows] == [f"{number:016x}" for number in range(1, 101)]
 
 

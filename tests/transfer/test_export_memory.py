@@ -6,8 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.store.clickhouse_parts import SmallServer
+from tests.store.conftest import small_server
 from tests.store.parts import REPOSITORY
 from tests.transfer.conftest import environment, run
+
+__all__ = ["small_server"]
 
 FEW, MANY = 50_000, 300_000
 # What differs is what the engine keeps of the files it reads. The output grows by 210 MB.
@@ -45,7 +49,13 @@ def export(folder: Path) -> tuple[int, int]:
 
 
 @pytest.mark.skipif(not _STATUS.exists(), reason="a process's most memory is read from /proc")
-def test_it_does_not_grow_with_the_events(folder: Path) -> None:
+@pytest.mark.parametrize("engine", ["lake", "clickhouse"])
+def test_it_does_not_grow_with_the_events(
+    engine: str, folder: Path, small_server: SmallServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if engine == "clickhouse":
+        small_server.set_faults()
+        monkeypatch.setenv("RYBBIT_EVENTS_URL", small_server.url(folder))
     demo = ("demo", "--site", "1", "--until", "2026-03-01T12:00:00", "--events")
     run(folder, *demo, str(FEW))
     few, memory_of_few = export(folder)
