@@ -12,6 +12,7 @@ from rybbit.stats import (
     error_reports,
     event_reports,
     events,
+    export,
     journeys,
     live,
     overview,
@@ -30,6 +31,7 @@ from tests.stats.reference import breakdown as counted_breakdown
 from tests.stats.reference import conversions as counted_conversions
 from tests.stats.reference import errors as counted_errors
 from tests.stats.reference import event_reports as counted_reports
+from tests.stats.reference import export as counted_export
 from tests.stats.reference import overview as counted_overview
 from tests.stats.reference import pools
 from tests.stats.reference import retention as counted_retention
@@ -106,6 +108,12 @@ def _event_pages(store: EventStore, question: Question) -> Any:
         pages.append(asdict(page))
         before = page.oldest_ms
     return pages
+
+
+def _exported(store: EventStore, question: Question) -> Any:
+    stream = export.export_events(store, question, export.Form.JSONL)
+    rows = [json.loads(line) for line in b"".join(stream).splitlines()]
+    return sorted(rows, key=lambda row: str(row["event_id"]))
 
 
 def _single_sessions(store: EventStore, question: Question) -> Any:
@@ -285,6 +293,7 @@ QUESTIONS: dict[str, Pair] = {
             events, asked, page_size=2, most=3, since_ms=_SINCE_MS
         ),
     ),
+    "exported events": Pair(_exported, counted_export.exported),
     "visits of the last day": Pair(
         lambda store, question: live.live_user_count(store, question.site_id, minutes=_LIVE_MINUTES),
         lambda events, asked: counted_reports.live_user_count(events, asked, minutes=_LIVE_MINUTES),

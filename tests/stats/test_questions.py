@@ -15,7 +15,6 @@ from tests.stats import questions
 # What takes a store and is not compared, and why.
 ELSEWHERE = {
     "buckets.find_timeline": "has no answer of its own: the buckets of other questions, which are compared",
-    "export.export_events": "a stream of bytes in no promised order: tests/store/test_export.py",
     "inspector.inspector_page": "about the time of receipt, and what was not kept: test_inspector.py",
     "question.parse_question": "no question, but how one is read from a request",
     "traffic.recent_traffic": "about several sites at a time: test_traffic.py",
