@@ -14,6 +14,7 @@ from typing import Any
 from limits.strategies import RateLimiter
 from sqlalchemy import Engine
 
+from rybbit import clock
 from rybbit.background import Background, Job
 from rybbit.config import Config
 from rybbit.errors import Unavailable
@@ -43,6 +44,9 @@ from rybbit.store.tombstones import Tombstones
 from rybbit.store.unkept import UnkeptFile
 
 logger = logging.getLogger(__name__)
+
+# What fails once will most likely fail again, and costs a processor for a while each time.
+_AFTER_FAILURE_SECONDS = 60
 
 
 @dataclass(frozen=True)
@@ -109,6 +113,7 @@ class Runtime:
         )
         self._writers = writers
         self._rewriting: subprocess.Popen[bytes] | None = None
+        self._rewrite_from = 0.0
         self._background = [
             Background("rybbit-counts", self._count_jobs()),
             Background("rybbit-mover", self._mover_jobs()),
@@ -197,10 +202,16 @@ class Runtime:
         self._rewriting = None
 
     def _start_rewrite(self) -> None:
-        if self._rewriting is not None and self._rewriting.poll() is None:
-            return
-        self._rewriting = None
-        if self.store.needs_rewrite():
+        if self._rewriting is not None:
+            if self._rewriting.poll() is None:
+                return
+            if failure := self._rewriting.returncode:
+                logger.warning(
+                    "Rewriting the store failed (exit code %d); the next try is in a minute", failure
+                )
+                self._rewrite_from = clock.monotonic() + _AFTER_FAILURE_SECONDS
+            self._rewriting = None
+        if clock.monotonic() >= self._rewrite_from and self.store.needs_rewrite():
             command = [sys.executable, "-m", "rybbit.store.maintenance"]
             self._rewriting = subprocess.Popen(command, stdin=subprocess.PIPE)
             if self._rewriting.stdin is not None:

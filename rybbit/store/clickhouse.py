@@ -224,7 +224,6 @@ class ClickHouseStore:
 
     def export(self, selection: Selection, form: Form) -> ByteStream:
         """See `EventStore.export`; what comes in while it is read may be in it or not."""
-
         settings = query_settings(seconds=None, in_cluster=bool(self._address.cluster))
 
         def ask(sql: str, parameters: Mapping[str, Any]) -> bytes:

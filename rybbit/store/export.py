@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from rybbit.errors import Unavailable
-from rybbit.store.base import EVERYTHING, Scope
+from rybbit.store.base import EVERYTHING, Scope, TooLarge
 from rybbit.store.event import Kind
 
 if TYPE_CHECKING:
@@ -39,7 +39,10 @@ THREADS = {Form.CSV: 1, Form.JSONL: 1, Form.PARQUET: 2}
 _COPY_OPTIONS = {
     Form.CSV: "format csv, header true, new_line '\\r\\n', nullstr ''",
     Form.JSONL: "format json",
-    Form.PARQUET: "format parquet, parquet_version v2, compression zstd, row_group_size 30720",
+    Form.PARQUET: (
+        "format parquet, parquet_version v2, compression zstd, row_group_size 30720,"
+        " row_group_size_bytes '16MB'"
+    ),
 }
 
 
@@ -98,7 +101,8 @@ class ByteStream(Iterator[bytes], Protocol):
 class CopyStream:
     """What DuckDB writes in a thread while it is read here; the first piece is there when this is made.
 
-    Raises, on making and on reading, what the engine raises; `Unavailable` when it took more than an hour.
+    Raises, on making and on reading, what the engine raises; `Unavailable` when it took more than an hour;
+    `TooLarge` where events are so wide that memory is not enough for a few of them.
     """
 
     def __init__(
@@ -132,8 +136,13 @@ class CopyStream:
         self._first = self._read()
 
     def _copy(self, copy: str, parameters: dict[str, Any], writer: int) -> None:
+        import duckdb
+
         try:
             self._engine.execute(copy, parameters)
+        except duckdb.OutOfMemoryException as error:
+            self._error = TooLarge("This export takes more memory than RYBBIT_QUERY_MEMORY allows")
+            self._error.__cause__ = error
         except BaseException as error:
             self._error = error
         finally:

@@ -28,6 +28,10 @@ _SMALL = 4 * MIB
 _MIDDLING = 64 * MIB
 _MIDDLING_FILES = 8
 _GROUP_BYTES = 128 * MIB
+_ORDER = "site_id, timestamp, id"
+# What one file was too much for would be too much for it again.
+_PART = "wide"
+_FEWEST = 256
 
 
 class LakeRewriter:
@@ -88,6 +92,7 @@ class LakeRewriter:
             self._visits.build(cursor, self._table.snapshot())
 
     def _groups(self, files: Sequence[DataFile]) -> list[list[DataFile]]:
+        files = [file for file in files if not file.path.startswith(_PART)]
         small = [file for file in files if file.size < _SMALL]
         middling = [file for file in files if _SMALL <= file.size < _MIDDLING]
         groups: list[list[DataFile]] = []
@@ -110,8 +115,25 @@ class LakeRewriter:
     def _copy(
         self, cursor: "duckdb.DuckDBPyConnection", files: Sequence[DataFile], condition: str
     ) -> list[DataFile]:
-        select = f"select * from {self._source(files)} where {condition} order by site_id, timestamp, id"
-        return self._table.write(cursor, select, name="merged")
+        # A file is in this order as it is.
+        order = f"order by {_ORDER}" if len(files) > 1 else ""
+        return self._write(cursor, f"from {self._source(files)} where ({condition})", order, name="merged")
+
+    def _write(
+        self, cursor: "duckdb.DuckDBPyConnection", source: str, order: str, *, name: str
+    ) -> list[DataFile]:
+        """Write events as one file or, where they take more memory than there is, each half by itself."""
+        import duckdb
+
+        try:
+            return self._table.write(cursor, f"select * {source} {order}", name=name)
+        except duckdb.OutOfMemoryException:
+            middle = _middle(cursor, source)
+            if middle is None:
+                raise
+        logger.info("Events take more memory than there is; writing half of them at a time")
+        halves = [f"{source} and ({_ORDER}) {side} {middle}" for side in ("<", ">=")]
+        return [file for half in halves for file in self._write(cursor, half, order, name=_PART)]
 
     def _source(self, files: Sequence[DataFile]) -> str:
         names = ", ".join(f"'{quoted(self._table.folder / file.path)}'" for file in files)
@@ -142,6 +164,16 @@ class LakeRewriter:
         """Erased deletions whose old files may go now."""
         before = clock.now_ms() - self._erase_hours * 3_600_000
         return [tombstone for tombstone in self._tombstones.erased() if tombstone.created_ms <= before]
+
+
+def _middle(cursor: "duckdb.DuckDBPyConnection", source: str) -> str | None:
+    """Where the second half of events begins, in SQL; None if they are too few to be parted."""
+    ((count,),) = cursor.execute(f"select count(*) {source}").fetchall()
+    if count < _FEWEST:
+        return None
+    sql = f"select site_id, epoch_ms(timestamp), id {source} order by {_ORDER} limit 1 offset {count // 2}"
+    ((site_id, moment_ms, event_id),) = cursor.execute(sql).fetchall()
+    return f"({site_id:d}, make_timestamp_ms({moment_ms:d}), {event_id:d})"
 
 
 def _chunks(files: Sequence[DataFile]) -> Iterator[list[DataFile]]:

@@ -40,8 +40,9 @@ _DELTA_TYPES = {
     Kind.TEXT: "string",
     Kind.TIME: "timestamp_ntz",
 }
-# Half of what the engine writes of itself: a day of a busy site is then several, which threads share.
-_ROW_GROUP = 61_440
+# Half of what the engine writes of itself: a day of a busy site is then several, which threads share. Of wide
+# events a group has fewer, since whoever writes or reads one holds it in memory.
+_ROW_GROUP = "61440, row_group_size_bytes '32MB'"
 PARQUET = "format parquet, parquet_version v2, compression lz4_raw, row_group_size"
 """How files are written; the number is left out. LZ4 is read faster than Snappy and takes as little room."""
 
@@ -178,7 +179,11 @@ class LakeTable:
         self._make()
         path = self.folder / f"{name}-{uuid4()}.parquet"
         target = f"'{quoted(path)}' ({PARQUET} {_ROW_GROUP}, return_stats)"
-        row = cursor.execute(f"copy ({select}) to {target}").fetchone()
+        try:
+            row = cursor.execute(f"copy ({select}) to {target}").fetchone()
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
         _, rows, size, _, statistics, *_ = row or ("", 0, 0, 0, {})
         if not rows:
             path.unlink(missing_ok=True)

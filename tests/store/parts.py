@@ -120,6 +120,7 @@ def make_parts(
     keep_visits_of: int = 10_000,
     ask_visits_of: int = 100_000,
     keep_answers: int = LakeOptions.keep_answers,
+    memory: str = "256MB",
     history: Any = None,
     store: EventStore | None = None,
 ) -> Parts:
@@ -130,7 +131,7 @@ def make_parts(
         folder=folder / "events",
         journal=journal_folder.path,
         tombstones=folder / "tombstones",
-        memory="256MB",
+        memory=memory,
         threads=1,
         compact_files=compact_files,
         erase_hours=erase_hours,

@@ -169,6 +169,51 @@ class TestCompaction:
         assert len(parts.files()) == 1
 
 
+class TestWideEvents:
+    """Events of kilobytes, more of them than memory holds."""
+
+    FILES, EVENTS, WIDTH = 8, 500, 40_000
+
+    @pytest.fixture
+    def wide(self, new_parts: PartsMaker) -> Parts:
+        parts = new_parts(memory="150MB", compact_files=self.FILES)
+        for file in range(self.FILES):
+            first = file * self.EVENTS + 1
+            lines = (self._line(number) for number in range(first, first + self.EVENTS))
+            parts.move_line(*lines)
+        return parts
+
+    def _line(self, number: int) -> bytes:
+        # Two sites, and the later files have the earlier times.
+        return line(
+            number, number % 2 + 1, timestamp=NOON_MS - number, properties=f"{number:08d}" * (self.WIDTH // 8)
+        )
+
+    def _check(self, parts: Parts, ids: set[int]) -> None:
+        files = parts.store._table.snapshot().files
+        rows = [_rows(parts.folder / "events" / file.path, "site_id, timestamp, id") for file in files]
+        assert all(each == sorted(each) for each in rows)
+        assert sorted(row[2] for each in rows for row in each) == sorted(ids)
+
+    def test_compaction_writes_several_files_and_comes_to_an_end(self, wide: Parts) -> None:
+        everything = set(range(1, self.FILES * self.EVENTS + 1))
+        assert wide.store.needs_rewrite()
+        wide.store.rewrite()
+        assert {path.name.partition("-")[0] for path in wide.files()} == {"wide"}
+        assert not wide.store.needs_rewrite()
+        self._check(wide, everything)
+
+    def test_erasure_needs_memory_for_a_few_events(self, wide: Parts) -> None:
+        wide.store.rewrite()
+        gone = {7, 8, self.EVENTS * 3}
+        for number in gone:
+            wide.tombstones.add(number % 2 + 1, user_hash=number, last_id=2**62)
+        wide.age_tombstones()
+        wide.store.rewrite()
+        assert wide.tombstones.all() == []
+        self._check(wide, set(range(1, self.FILES * self.EVENTS + 1)) - gone)
+
+
 class TestConcurrency:
     """Others work while files are rewritten."""
 
