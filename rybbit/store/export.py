@@ -41,7 +41,7 @@ _COPY_OPTIONS = {
     Form.JSONL: "format json",
     Form.PARQUET: (
         "format parquet, parquet_version v2, compression zstd, row_group_size 30720,"
-        " row_group_size_bytes '16MB'"
+        " row_group_size_bytes '32MB'"
     ),
 }
 
