@@ -1,6 +1,5 @@
 """What a reader of the lake sees at one moment: a snapshot of the table and the journal beyond it."""
 
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -47,16 +46,13 @@ def look(table: LakeTable, journal: JournalFolder, tombstones: Tombstones, scope
     opened, closed = (
         [journal.path / name for name in names] for names in before.names_after(snapshot.last_batch)
     )
-    sizes = tuple(_size(path) for path in opened)
+    try:
+        sizes = tuple(path.stat().st_size for path in opened)
+    except FileNotFoundError:
+        # Closed since: nothing may be answered of it by what is known of an empty one.
+        return None
     # Looked at last: a batch that is whole by now may be read.
     for path in opened:
         if (ids := unfinished_ids(path)) is not None:
             hidden += f" or id between {ids[0]:d} and {ids[1]:d}"
     return View(snapshot, opened, closed, sizes, hidden)
-
-
-def _size(path: Path) -> int:
-    """The size of a file (bytes); 0 if it is gone, which whoever reads it will find."""
-    with suppress(FileNotFoundError):
-        return path.stat().st_size
-    return 0

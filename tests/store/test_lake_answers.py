@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from rybbit.store.base import EVERYTHING, Scope
+from rybbit.store.journal_files import JournalFile, Listing
 from rybbit.store.lake import LakeStore
 from rybbit.store.lake_answers import KeptAnswers, name_of
 from rybbit.store.visit import Visits
@@ -125,6 +126,22 @@ class TestChanges:
         for text, expected in ((half, 0), (half + line(2)[:-5], 0), (half + line(2), 2)):
             path.write_bytes(text)
             assert count(parts) == expected
+
+    def test_a_file_that_closes_under_a_look_is_not_taken_for_an_empty_one(
+        self, parts: Parts, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        file = JournalFile(parts.journal_folder.path)
+        assert count(parts) == 0
+        file.write(line(1))
+        real = Listing.names_after
+
+        def closing(listing: Listing, committed: int) -> tuple[list[str], list[str]]:
+            if file.path.exists():
+                file.close()
+            return real(listing, committed)
+
+        monkeypatch.setattr(Listing, "names_after", closing)
+        assert count(parts) == 1
 
     def test_what_is_deleted_is_gone_at_once(self, parts: Parts) -> None:
         parts.move_line(line(1, 1), line(2, 1), line(3, 2))
