@@ -4,12 +4,13 @@ import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from hashlib import blake2b
+from sys import getsizeof
 from typing import Any
 
 Rows = list[tuple[Any, ...]]
 
-# What a row and a number in it take, roughly; a text takes its length more.
-_CELL_BYTES = 64
+# What the place of an answer, a row or a cell takes beside what is in it, roughly.
+_PLACE_BYTES = 64
 # One answer may take so much of the room, lest a single long list drives all others out.
 _LARGEST_SHARE = 8
 
@@ -70,5 +71,6 @@ def name_of(*parts: Any) -> bytes:
 
 
 def _bytes_of(rows: Sequence[tuple[Any, ...]]) -> int:
-    texts = sum(len(cell) for row in rows for cell in row if isinstance(cell, str))
-    return _CELL_BYTES * (1 + sum(1 + len(row) for row in rows)) + texts
+    # The memory of a text is one to four bytes a character, as its widest one wants it.
+    cells = sum(getsizeof(cell) for row in rows for cell in row)
+    return _PLACE_BYTES * (1 + sum(1 + len(row) for row in rows)) + cells

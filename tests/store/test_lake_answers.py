@@ -3,6 +3,7 @@
 import os
 import random
 import signal
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -187,6 +188,19 @@ class TestRoom:
         kept = [name for name in names if answers.find("now", name)]
         assert kept == [names[0], *names[-len(kept) + 1 :]]
         assert 10 < len(kept) < 20
+
+    @pytest.mark.parametrize("character", ["x", "é", "字", "😀"])
+    def test_no_more_memory_is_taken_whatever_is_written(self, character: str) -> None:
+        answers = KeptAnswers(1_000_000)
+        answers.find("now", b"")
+        tracemalloc.start()
+        try:
+            for number in range(400):
+                answers.keep("now", name_of(number), [(character * 5_000, number)])
+            taken, _ = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert 500_000 < taken < 1_100_000
 
     def test_what_would_take_most_of_it_is_not_kept(self) -> None:
         answers = KeptAnswers(10_000)
