@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import Any
 
 from rybbit.errors import InvalidInput
-from rybbit.stats.dimensions import Dimension, Level, find_dimension, is_plain
+from rybbit.stats.dimensions import SHOWN_USER, Dimension, Level, find_dimension, is_plain, of_users
 
 _MOST_FILTERS = 20
 _MOST_VALUES = 10_000
@@ -140,19 +140,27 @@ def _built(dimension: Dimension, kind: str, values: Sequence[object], place: int
         value = "{value}" if dimension.is_number else "leading_number({value})"
         test, found = _number_test(operator, value, bound, bind)
     elif operator is Operator.EQUALS:
-        test, found = f"{{value}} in (select unnest(${bind}))", _texts(values, place)
+        test, found = _text_test(dimension, _texts(values, place), bind)
     else:
-        test, found = f"regexp_matches({{value}}, ${bind})", _pattern(operator, values, place)
-    pattern = found if isinstance(found, str) else None
-    return Filter(dimension, test, kind in _NEGATED, {bind: found, **dimension.values}, pattern)
+        test, found = f"regexp_matches({{value}}, ${bind})", {bind: _pattern(operator, values, place)}
+    pattern = found[bind] if isinstance(found[bind], str) else None
+    return Filter(dimension, test, kind in _NEGATED, {**found, **dimension.values}, pattern)
 
 
-def _number_test(operator: Operator, value: str, numbers: list[float], bind: str) -> tuple[str, object]:
+def _text_test(dimension: Dimension, texts: list[str], bind: str) -> tuple[str, dict[str, Any]]:
+    if dimension.sql == SHOWN_USER:
+        return of_users(texts, bind)
+    return f"{{value}} in (select unnest(${bind}))", {bind: texts}
+
+
+def _number_test(
+    operator: Operator, value: str, numbers: list[float], bind: str
+) -> tuple[str, dict[str, Any]]:
     if operator is Operator.EQUALS:
-        return f"{value} in (select unnest(${bind}))", numbers
+        return f"{value} in (select unnest(${bind}))", {bind: numbers}
     # The values are alternatives, so the easiest one decides.
     easiest = min(numbers) if operator is Operator.GREATER_THAN else max(numbers)
-    return f"{value} {_COMPARISONS[operator]} ${bind}", easiest
+    return f"{value} {_COMPARISONS[operator]} ${bind}", {bind: easiest}
 
 
 def _texts(values: Sequence[object], place: int, *, longest: int = _LONGEST_VALUE) -> list[str]:

@@ -59,6 +59,28 @@ def test_numbers_at_a_bound(
     assert sorted(int(row["session_id"]) for row in rows) == found
 
 
+@pytest.mark.parametrize(
+    ("user", "found"),
+    [
+        *(("ffffffffffffffff", [1, 2]), ("0000000000000003", [3]), ("ann", [4])),
+        *(("FFFFFFFFFFFFFFFF", []), ("0000000000000004", []), ("", [])),
+    ],
+)
+def test_users_go_by_their_name_or_by_their_number_in_digits(
+    ask: Callable[..., tuple[EventStore, Question]], user: str, found: list[int]
+) -> None:
+    events = [
+        event(1, 1, user_hash=-1),
+        event(2, 2, user_hash=2, user_id="ffffffffffffffff"),
+        event(3, 3),
+        event(4, 4, user_id="ann"),
+    ]
+    for kind, wanted in (("equals", set(found)), ("not_equals", {1, 2, 3, 4} - set(found))):
+        store, question = ask([] if kind == "not_equals" else events, ("user_id", kind, user))
+        rows = sessions.session_page(store, question, limit=9)
+        assert {int(row["session_id"]) for row in rows} == wanted
+
+
 def test_a_name_chooses_visits_but_for_questions_about_events(
     ask: Callable[..., tuple[EventStore, Question]],
 ) -> None:
