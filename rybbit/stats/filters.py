@@ -72,6 +72,11 @@ class Filter:
         return f"not coalesce({condition}, false)" if self.negated else f"({condition})"
 
     @property
+    def reads_numbers(self) -> bool:
+        """Whether each value is a text of which the number at its beginning is compared."""
+        return "leading_number(" in self.test
+
+    @property
     def kept_condition(self) -> str | None:
         """The SQL condition on a row of the relation `visits`; None if that does not tell."""
         if not self.dimension.of_visits:

@@ -19,6 +19,7 @@ _SECONDS = 1.5
 _EASY = 12
 _A_PATTERN = _EASY + 1
 _A_LOOK_AT_VISITS = 4
+_A_NUMBER_IN_TEXT = 4
 _CONDITIONS = ("matching", "visiting", "visits", "events", "within")
 
 
@@ -216,4 +217,6 @@ def parse_question(store: EventStore, site_id: int, arguments: Mapping[str, str]
 def _effort(given: Filter) -> int:
     if given.pattern:
         return _A_PATTERN
+    if given.reads_numbers:
+        return _A_NUMBER_IN_TEXT
     return _A_LOOK_AT_VISITS if given.dimension.level in (Level.VISIT, Level.EVENT) else 1

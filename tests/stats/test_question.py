@@ -43,9 +43,22 @@ def _plain(parameter: str, count: int) -> Sequence[object]:
     return [{"parameter": parameter, "type": "equals", "value": "a"}] * count
 
 
+def _numbers(parameter: str, count: int) -> Sequence[object]:
+    return [{"parameter": parameter, "type": "greater_than", "value": "1"}] * count
+
+
 @pytest.mark.parametrize(
     "filters",
-    [(), _plain("country", 12), _plain("channel", 3), [*_plain("entry_page", 2), *_plain("browser", 4)]],
+    [
+        *(
+            (),
+            _plain("country", 12),
+            _plain("channel", 3),
+            _numbers("browser_version", 3),
+            _numbers("lat", 12),
+        ),
+        [*_plain("entry_page", 2), *_plain("browser", 4)],
+    ],
 )
 def test_what_is_easy_may_take_its_time(filters: Sequence[object]) -> None:
     store = Store()
@@ -54,7 +67,11 @@ def test_what_is_easy_may_take_its_time(filters: Sequence[object]) -> None:
 
 
 @pytest.mark.parametrize(
-    "filters", [[_PATTERN], _plain("country", 13), _plain("channel", 4), _plain("event_name", 4)]
+    "filters",
+    [
+        *([_PATTERN], _plain("country", 13), _plain("channel", 4), _plain("event_name", 4)),
+        _numbers("browser_version", 4),
+    ],
 )
 def test_all_queries_of_a_hard_one_share_the_time(
     filters: Sequence[object], monkeypatch: pytest.MonkeyPatch
