@@ -121,6 +121,7 @@ def make_parts(
     ask_visits_of: int = 100_000,
     keep_answers: int = LakeOptions.keep_answers,
     memory: str = "256MB",
+    threads: int = 1,
     history: Any = None,
     store: EventStore | None = None,
 ) -> Parts:
@@ -132,7 +133,7 @@ def make_parts(
         journal=journal_folder.path,
         tombstones=folder / "tombstones",
         memory=memory,
-        threads=1,
+        threads=threads,
         compact_files=compact_files,
         erase_hours=erase_hours,
         keep_visits_of=keep_visits_of,

@@ -1,5 +1,6 @@
 """Rewriting the lake: nothing is lost by compaction, nothing is left by erasure."""
 
+import random
 import subprocess
 import threading
 from collections.abc import Iterator, Sequence
@@ -10,6 +11,7 @@ from typing import Any
 import duckdb
 import pytest
 
+from rybbit.config import MIB, Config
 from rybbit.store import lake_rewrite
 from rybbit.store.lake_table import DataFile, LakeTable
 from tests.store.conftest import Clocks
@@ -371,3 +373,29 @@ class TestErasure:
         parts.store.rewrite()
         assert _traces(parts, MARKER) == []
         assert list(parts.tombstones.path.iterdir()) == []
+
+
+def test_the_longest_texts_neither_stop_erasure_nor_hide_events(new_parts: PartsMaker) -> None:
+    parts = new_parts(memory=Config.query_memory, threads=8)
+    chance = random.Random(1)
+    fields = ("pathname", "querystring", "page_title", "properties")
+    for first in range(1, 40_001, 5_000):
+        parts.move_line(
+            *(
+                line(number, 1, **{field: chance.randbytes(1_000).hex() for field in fields})
+                for number in range(first, first + 5_000)
+            )
+        )
+    parts.store.rewrite(everything=True)
+    parts.tombstones.add(1, user_hash=7, last_id=40_000)
+    parts.age_tombstones()
+    parts.store.rewrite()
+    assert parts.tombstones.all() == []
+    groups = (
+        "select sum(total_uncompressed_size) from parquet_metadata($paths) group by file_name, row_group_id"
+    )
+    paths = [str(path) for path in parts.files()]
+    assert max(size for (size,) in duckdb.execute(groups, {"paths": paths}).fetchall()) < 48 * MIB
+    for field in fields:
+        distinct = f"select count(*) from (select {field} from events group by {field})"
+        assert parts.store.query(distinct) == [(39_999,)]
