@@ -7,7 +7,7 @@ one name, an hour that it leaves out is none, and a day is as long as it was.
 
 from bisect import bisect_right
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from itertools import count, pairwise, starmap
@@ -116,7 +116,8 @@ def _timeline(start: int, filled: int, end: int, zone: ZoneInfo, bucket: Bucket)
         raise InvalidInput({"bucket": [f"Makes more than {_MOST_BUCKETS} rows; choose a longer one"]})
     spells = list(_spells(start, max(end, start + 1), zone))
     names = {key: name for spell in spells for key, name in _buckets(spell, filled, bucket, len(spells))}
-    every = {key: name for spell in spells for key, name in _buckets(spell, end, bucket, len(spells))}
+    ahead = [replace(spell, start=max(spell.start, filled - 1)) for spell in spells if spell.end >= filled]
+    every = {key: name for spell in ahead for key, name in _buckets(spell, end, bucket, len(spells))}
     later = {key: name for key, name in every.items() if key not in names}
     return Timeline(_key(spells, bucket), names, later, any(starmap(_day_comes_back, pairwise(spells))))
 

@@ -1,10 +1,12 @@
 """The headline figures of a period: sessions, pageviews, users and what follows from them."""
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, fields, replace
+from operator import attrgetter
 from typing import Any
 
 from rybbit.stats.buckets import Bucket, Timeline, find_timeline
 from rybbit.stats.question import Question
+from rybbit.stats.traits import named
 from rybbit.store.base import EventStore
 from rybbit.store.visit import Visits, select_visits
 
@@ -42,6 +44,11 @@ class Overview:
     session_duration: float = 0.0
 
 
+_NAMES = tuple(each.name for each in fields(Overview))
+# Not `asdict`, which takes ten times as long, for as many as 50,000 buckets.
+_VALUES = attrgetter(*_NAMES)
+
+
 def overview(store: EventStore, question: Question) -> Overview:
     """The headline figures of a site."""
     rows = _ask(store, question)
@@ -57,7 +64,7 @@ def overview_bucketed(store: EventStore, question: Question, bucket: Bucket) -> 
     timeline = find_timeline(store, question, bucket)
     rows = _ask(store, question, timeline)
     figures = {int(key): _overview(*row) for key, *row in rows}
-    return [{"time": name, **asdict(row)} for name, row in timeline.fill(figures, Overview())]
+    return [{"time": name, **named(_NAMES, _VALUES(row))} for name, row in timeline.fill(figures, Overview())]
 
 
 def _ask(store: EventStore, question: Question, timeline: Timeline | None = None) -> list[tuple[Any, ...]]:
