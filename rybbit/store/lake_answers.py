@@ -45,8 +45,9 @@ class KeptAnswers:
 
     def keep(self, state: object, question: bytes, rows: Rows) -> None:
         """Keep an answer that was computed after its state was looked at."""
-        size = _bytes_of(rows)
-        if size > self._most_bytes // _LARGEST_SHARE:
+        largest = self._most_bytes // _LARGEST_SHARE
+        # To add up what many rows take costs more than it is worth.
+        if _PLACE_BYTES * len(rows) > largest or (size := _bytes_of(rows)) > largest:
             return
         with self._lock:
             # Somebody else has seen a later state by now, or an earlier one: either way it does no good.
