@@ -30,6 +30,7 @@ from rybbit.store.lake_table import LakeTable, Snapshot
 from rybbit.store.lake_view import View, look
 from rybbit.store.lake_visits import VisitFiles
 from rybbit.store.lake_visits_query import KeptVisits, with_kept_visits
+from rybbit.store.lake_writing import write_events
 from rybbit.store.options import StoreOptions
 from rybbit.store.tombstones import Tombstones
 from rybbit.store.visit import Visits
@@ -146,9 +147,9 @@ class LakeStore:
         with self._open_engine(threads=1) as engine:
             load_batch(engine, paths)
             hidden = self._tombstones.hidden()
-            source = f"select * from batch where not ({hidden}) order by site_id, timestamp, id"
+            source = f"from batch where not ({hidden})"
             with self._table.writing:
-                files = self._table.write(engine, source)
+                files = write_events(self._table, engine, source, name="part")
                 crash_point("lake:file-written")
                 self._table.commit(files, batch=number)
         return sum(file.rows for file in files)
@@ -336,6 +337,9 @@ class LakeStore:
 
     def needs_rewrite(self) -> bool:
         """See `EventStore.needs_rewrite`."""
+        # Called every few seconds: a process that nobody asks anything lets go of what was deleted, too.
+        if (view := self._look(EVERYTHING)) is not None:
+            self._answers.forget_unless(view.state)
         return self._rewriter.is_due()
 
     def rewrite(self, *, everything: bool = False) -> None:

@@ -36,7 +36,7 @@ class KeptAnswers:
     def find(self, state: object, question: bytes) -> Rows | None:
         """The answer to a question in a state, None if it is not kept."""
         with self._lock:
-            self._enter(state)
+            self._forget_unless(state)
             found = self._answers.get(question)
             if found is None:
                 return None
@@ -59,7 +59,12 @@ class KeptAnswers:
                 _, (_, freed) = self._answers.popitem(last=False)
                 self._bytes -= freed
 
-    def _enter(self, state: object) -> None:
+    def forget_unless(self, state: object) -> None:
+        """Forget everything that is of another state: nobody will ask for that again."""
+        with self._lock:
+            self._forget_unless(state)
+
+    def _forget_unless(self, state: object) -> None:
         if state != self._state:
             self._state = state
             self._answers.clear()

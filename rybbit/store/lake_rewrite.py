@@ -14,6 +14,7 @@ from rybbit.store.base import Scope
 from rybbit.store.journal_files import JournalFolder
 from rybbit.store.lake_table import DataFile, LakeTable, quoted
 from rybbit.store.lake_visits import VisitFiles
+from rybbit.store.lake_writing import PART, write_events
 from rybbit.store.tombstones import Tombstone, Tombstones, hidden_condition
 
 if TYPE_CHECKING:
@@ -28,10 +29,6 @@ _SMALL = 4 * MIB
 _MIDDLING = 64 * MIB
 _MIDDLING_FILES = 8
 _GROUP_BYTES = 128 * MIB
-_ORDER = "site_id, timestamp, id"
-# What one file was too much for would be too much for it again.
-_PART = "wide"
-_FEWEST = 256
 
 
 class LakeRewriter:
@@ -92,7 +89,7 @@ class LakeRewriter:
             self._visits.build(cursor, self._table.snapshot())
 
     def _groups(self, files: Sequence[DataFile]) -> list[list[DataFile]]:
-        files = [file for file in files if not file.path.startswith(_PART)]
+        files = [file for file in files if not file.path.startswith(PART)]
         small = [file for file in files if file.size < _SMALL]
         middling = [file for file in files if _SMALL <= file.size < _MIDDLING]
         groups: list[list[DataFile]] = []
@@ -109,31 +106,15 @@ class LakeRewriter:
         if written != rows:
             raise RuntimeError(f"Compaction wrote {written} of {rows} events; the old files stay")
         crash_point("rewrite:before-commit")
-        self._table.commit(added, removed=files, changes_data=False)
+        with self._table.writing:
+            self._table.commit(added, removed=files, changes_data=False)
         logger.info("Merged %d files with %d events", len(files), rows)
 
     def _copy(
         self, cursor: "duckdb.DuckDBPyConnection", files: Sequence[DataFile], condition: str
     ) -> list[DataFile]:
-        # A file is in this order as it is.
-        order = f"order by {_ORDER}" if len(files) > 1 else ""
-        return self._write(cursor, f"from {self._source(files)} where ({condition})", order, name="merged")
-
-    def _write(
-        self, cursor: "duckdb.DuckDBPyConnection", source: str, order: str, *, name: str
-    ) -> list[DataFile]:
-        """Write events as one file or, where they take more memory than there is, each half by itself."""
-        import duckdb
-
-        try:
-            return self._table.write(cursor, f"select * {source} {order}", name=name)
-        except duckdb.OutOfMemoryException:
-            middle = _middle(cursor, source)
-            if middle is None:
-                raise
-        logger.info("Events take more memory than there is; writing half of them at a time")
-        halves = [f"{source} and ({_ORDER}) {side} {middle}" for side in ("<", ">=")]
-        return [file for half in halves for file in self._write(cursor, half, order, name=_PART)]
+        source = f"from {self._source(files)} where ({condition})"
+        return write_events(self._table, cursor, source, name="merged", is_sorted=len(files) == 1)
 
     def _source(self, files: Sequence[DataFile]) -> str:
         names = ", ".join(f"'{quoted(self._table.folder / file.path)}'" for file in files)
@@ -157,23 +138,14 @@ class LakeRewriter:
         kept = self._copy(cursor, [file], f"not ({hidden})")
         rows = sum(each.rows for each in kept)
         if rows < file.rows:
-            self._table.commit(kept, removed=[file])
+            with self._table.writing:
+                self._table.commit(kept, removed=[file])
             logger.info("Erased %d events of %d from a file", file.rows - rows, file.rows)
 
     def _removable(self) -> list[Tombstone]:
         """Erased deletions whose old files may go now."""
         before = clock.now_ms() - self._erase_hours * 3_600_000
         return [tombstone for tombstone in self._tombstones.erased() if tombstone.created_ms <= before]
-
-
-def _middle(cursor: "duckdb.DuckDBPyConnection", source: str) -> str | None:
-    """Where the second half of events begins, in SQL; None if they are too few to be parted."""
-    ((count,),) = cursor.execute(f"select count(*) {source}").fetchall()
-    if count < _FEWEST:
-        return None
-    sql = f"select site_id, epoch_ms(timestamp), id {source} order by {_ORDER} limit 1 offset {count // 2}"
-    ((site_id, moment_ms, event_id),) = cursor.execute(sql).fetchall()
-    return f"({site_id:d}, make_timestamp_ms({moment_ms:d}), {event_id:d})"
 
 
 def _chunks(files: Sequence[DataFile]) -> Iterator[list[DataFile]]:

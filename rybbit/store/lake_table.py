@@ -172,9 +172,7 @@ class LakeTable:
         files = tuple(DataFile(*row) for row in zip(*columns, *times, strict=True))
         return Snapshot(self.folder, table.version(), table.transaction_version(_APP) or 0, files)
 
-    def write(
-        self, cursor: "duckdb.DuckDBPyConnection", select: str, *, name: str = "part"
-    ) -> list[DataFile]:
+    def write(self, cursor: "duckdb.DuckDBPyConnection", select: str, *, name: str) -> list[DataFile]:
         """Write the rows of a select as a file, durably, that is not yet part of the table; [] if none."""
         self._make()
         path = self.folder / f"{name}-{uuid4()}.parquet"

@@ -174,6 +174,16 @@ class TestChanges:
             for _ in range(2):
                 assert one.store.query(sql) == other.store.query(sql) == expected
 
+    def test_a_process_that_nobody_asks_forgets_as_well(self, new_parts: PartsMaker) -> None:
+        idle, other = new_parts(), new_parts()
+        other.move_line(line(1, pathname="/secret"))
+        assert idle.store.query("select pathname from events") == [("/secret",)]
+        idle.store.needs_rewrite()
+        assert len(idle.store._answers._answers) == 1
+        other.move_line(line(2))
+        idle.store.needs_rewrite()
+        assert not idle.store._answers._answers
+
 
 class TestRoom:
     """How much is kept."""

@@ -1,9 +1,9 @@
 """Rewriting the lake: nothing is lost by compaction, nothing is left by erasure."""
 
-import random
 import subprocess
 import threading
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,6 @@ from typing import Any
 import duckdb
 import pytest
 
-from rybbit.config import MIB, Config
 from rybbit.store import lake_rewrite
 from rybbit.store.lake_table import DataFile, LakeTable
 from tests.store.conftest import Clocks
@@ -171,53 +170,25 @@ class TestCompaction:
         assert len(parts.files()) == 1
 
 
-class TestWideEvents:
-    """Events of kilobytes, more of them than memory holds."""
-
-    FILES, EVENTS, WIDTH = 8, 500, 40_000
-
-    @pytest.fixture
-    def wide(self, new_parts: PartsMaker) -> Parts:
-        parts = new_parts(memory="150MB", compact_files=self.FILES)
-        for file in range(self.FILES):
-            first = file * self.EVENTS + 1
-            lines = (self._line(number) for number in range(first, first + self.EVENTS))
-            parts.move_line(*lines)
-        return parts
-
-    def _line(self, number: int) -> bytes:
-        # Two sites, and the later files have the earlier times.
-        return line(
-            number, number % 2 + 1, timestamp=NOON_MS - number, properties=f"{number:08d}" * (self.WIDTH // 8)
-        )
-
-    def _check(self, parts: Parts, ids: set[int]) -> None:
-        files = parts.store._table.snapshot().files
-        rows = [_rows(parts.folder / "events" / file.path, "site_id, timestamp, id") for file in files]
-        assert all(each == sorted(each) for each in rows)
-        assert sorted(row[2] for each in rows for row in each) == sorted(ids)
-
-    def test_compaction_writes_several_files_and_comes_to_an_end(self, wide: Parts) -> None:
-        everything = set(range(1, self.FILES * self.EVENTS + 1))
-        assert wide.store.needs_rewrite()
-        wide.store.rewrite()
-        assert {path.name.partition("-")[0] for path in wide.files()} == {"wide"}
-        assert not wide.store.needs_rewrite()
-        self._check(wide, everything)
-
-    def test_erasure_needs_memory_for_a_few_events(self, wide: Parts) -> None:
-        wide.store.rewrite()
-        gone = {7, 8, self.EVENTS * 3}
-        for number in gone:
-            wide.tombstones.add(number % 2 + 1, user_hash=number, last_id=2**62)
-        wide.age_tombstones()
-        wide.store.rewrite()
-        assert wide.tombstones.all() == []
-        self._check(wide, set(range(1, self.FILES * self.EVENTS + 1)) - gone)
-
-
 class TestConcurrency:
     """Others work while files are rewritten."""
+
+    @pytest.mark.parametrize("erasing", [False, True])
+    def test_it_commits_while_nobody_else_does(self, new_parts: PartsMaker, *, erasing: bool) -> None:
+        parts, reader = new_parts(compact_files=2), new_parts()
+        _fill(parts, 2)
+        if erasing:
+            parts.tombstones.add(1)
+            parts.age_tombstones()
+        with ThreadPoolExecutor(1) as pool:
+            version = reader.store._table.snapshot().version
+            with parts.store._table.writing:
+                rewriting = pool.submit(parts.store.rewrite)
+                with pytest.raises(TimeoutError):
+                    rewriting.result(1)
+                assert reader.store._table.snapshot().version == version
+            rewriting.result(60)
+            assert reader.store._table.snapshot().version > version
 
     def test_a_batch_under_way_is_not_taken_for_refuse(
         self, new_parts: PartsMaker, monkeypatch: pytest.MonkeyPatch
@@ -373,29 +344,3 @@ class TestErasure:
         parts.store.rewrite()
         assert _traces(parts, MARKER) == []
         assert list(parts.tombstones.path.iterdir()) == []
-
-
-def test_the_longest_texts_neither_stop_erasure_nor_hide_events(new_parts: PartsMaker) -> None:
-    parts = new_parts(memory=Config.query_memory, threads=8)
-    chance = random.Random(1)
-    fields = ("pathname", "querystring", "page_title", "properties")
-    for first in range(1, 40_001, 5_000):
-        parts.move_line(
-            *(
-                line(number, 1, **{field: chance.randbytes(1_000).hex() for field in fields})
-                for number in range(first, first + 5_000)
-            )
-        )
-    parts.store.rewrite(everything=True)
-    parts.tombstones.add(1, user_hash=7, last_id=40_000)
-    parts.age_tombstones()
-    parts.store.rewrite()
-    assert parts.tombstones.all() == []
-    groups = (
-        "select sum(total_uncompressed_size) from parquet_metadata($paths) group by file_name, row_group_id"
-    )
-    paths = [str(path) for path in parts.files()]
-    assert max(size for (size,) in duckdb.execute(groups, {"paths": paths}).fetchall()) < 48 * MIB
-    for field in fields:
-        distinct = f"select count(*) from (select {field} from events group by {field})"
-        assert parts.store.query(distinct) == [(39_999,)]
