@@ -42,7 +42,8 @@ _DELTA_TYPES = {
 }
 # Half of what the engine writes of itself: a day of a busy site is then several, which threads share. Of wide
 # events a group has fewer, since whoever writes or reads one holds it in memory.
-_ROW_GROUP = "61440, row_group_size_bytes '32MB'"
+_ROW_GROUP = 61_440
+_ROW_GROUP_BYTES = "row_group_size_bytes '32MB'"
 PARQUET = "format parquet, parquet_version v2, compression lz4_raw, row_group_size"
 """How files are written; the number is left out. LZ4 is read faster than Snappy and takes as little room."""
 
@@ -176,7 +177,7 @@ class LakeTable:
         """Write the rows of a select as a file, durably, that is not yet part of the table; [] if none."""
         self._make()
         path = self.folder / f"{name}-{uuid4()}.parquet"
-        target = f"'{quoted(path)}' ({PARQUET} {_ROW_GROUP}, return_stats)"
+        target = f"'{quoted(path)}' ({PARQUET} {_ROW_GROUP}, {_ROW_GROUP_BYTES}, return_stats)"
         try:
             row = cursor.execute(f"copy ({select}) to {target}").fetchone()
         except BaseException:
